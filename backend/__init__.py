@@ -1,0 +1,1 @@
+"""Repomill's Django project: state of record, REST API and command line."""

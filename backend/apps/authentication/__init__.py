@@ -1,0 +1,1 @@
+"""Users and the tokens they act with."""

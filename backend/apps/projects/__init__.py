@@ -1,0 +1,1 @@
+"""Projects, their workspaces, generations and archives."""

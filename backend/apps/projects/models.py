@@ -1,0 +1,192 @@
+"""Projects, what people plan in them, and what is generated for them.
+
+Names, fields and status values are those that HishamOS knows.
+"""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+
+
+class Timestamped(models.Model):
+    """A row with an id that cannot be guessed, and with the times of its making and last change."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+
+class Project(Timestamped):
+    """What work is done on: its owner, members, stories and sprints, and its workspace."""
+
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=100, unique=True)
+    description = models.TextField(blank=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="owned_projects")
+    members: models.ManyToManyField = models.ManyToManyField(  # type: ignore[type-arg]
+        settings.AUTH_USER_MODEL, through="ProjectMembership", related_name="projects"
+    )
+
+    class Meta:
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class ProjectMembership(models.Model):
+    """A user's place in a project. Viewers read; authors and above write."""
+
+    class Role(models.TextChoices):
+        """From the one who may only read to the one who may do everything."""
+
+        VIEWER = "viewer"
+        AUTHOR = "author"
+        MAINTAINER = "maintainer"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.AUTHOR)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "user"], name="one_membership_each")]
+
+
+class Sprint(Timestamped):
+    """A stretch of time in which stories are done."""
+
+    class Status(models.TextChoices):
+        """Where the sprint stands."""
+
+        PLANNED = "planned"
+        ACTIVE = "active"
+        COMPLETED = "completed"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="sprints")
+    name = models.CharField(max_length=200)
+    goal = models.TextField(blank=True)
+    start_date = models.DateField()
+    end_date = models.DateField()
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.PLANNED)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["start_date", "id"]
+
+
+class Story(Timestamped):
+    """A piece of work that a user of the project wants done."""
+
+    class Status(models.TextChoices):
+        """Where the story stands."""
+
+        BACKLOG = "backlog"
+        TODO = "todo"
+        IN_PROGRESS = "in_progress"
+        REVIEW = "review"
+        DONE = "done"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="stories")
+    sprint = models.ForeignKey(Sprint, on_delete=models.SET_NULL, null=True, blank=True, related_name="stories")
+    title = models.CharField(max_length=300)
+    description = models.TextField(blank=True)
+    acceptance_criteria = models.TextField(blank=True)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.BACKLOG)
+    priority = models.CharField(max_length=20, blank=True)
+    story_points = models.PositiveSmallIntegerField(null=True, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["-created_at", "id"]
+        verbose_name_plural = "stories"
+
+
+class GeneratedProject(Timestamped):
+    """One generation of a project: a commit of its own workspace, with counts and status.
+
+    pending ──> generating ──> completed ──> archived
+                    ├──> failed ──> generating (a resumed execution)
+    """
+
+    class Status(models.TextChoices):
+        """Where the generation stands."""
+
+        PENDING = "pending"
+        GENERATING = "generating"
+        COMPLETED = "completed"
+        FAILED = "failed"
+        ARCHIVED = "archived"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="generated_projects")
+    workflow_execution = models.ForeignKey(
+        "workflows.WorkflowExecution",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="generated_projects",
+    )
+    output_directory = models.CharField(max_length=1000, blank=True)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.PENDING)
+    error_message = models.TextField(blank=True)
+    total_files = models.PositiveIntegerField(default=0)
+    total_size = models.PositiveBigIntegerField(default=0)
+    parent_commit = models.CharField(max_length=64, blank=True)
+    commit = models.CharField(max_length=64, blank=True)
+    content_digest = models.CharField(max_length=64, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "workflow_execution"], name="one_generation_per_execution")
+        ]
+
+
+class ProjectFile(models.Model):
+    """One file of a generation."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    generated_project = models.ForeignKey(GeneratedProject, on_delete=models.CASCADE, related_name="files")
+    file_path = models.CharField(max_length=4096)
+    file_name = models.CharField(max_length=255)
+    file_type = models.CharField(max_length=50, default="unknown")
+    file_size = models.PositiveBigIntegerField(default=0)
+    executable = models.BooleanField(default=False)
+    content_hash = models.CharField(max_length=64)
+    content_preview = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["file_path"]
+        constraints = [models.UniqueConstraint(fields=["generated_project", "file_path"], name="one_file_per_path")]
+
+
+class Archive(Timestamped):
+    """A packaged generation: where it lies in the storage, how large it is, and its SHA-256."""
+
+    class Format(models.TextChoices):
+        """The formats that `package_project` makes."""
+
+        ZIP = "zip"
+        TAR = "tar"
+        TAR_GZ = "tar.gz"
+
+    generated_project = models.ForeignKey(GeneratedProject, on_delete=models.CASCADE, related_name="archives")
+    format = models.CharField(max_length=10, choices=Format.choices)
+    path = models.CharField(max_length=1000)
+    size = models.PositiveBigIntegerField()
+    digest = models.CharField(max_length=64)
+    commit = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["-created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["generated_project", "format", "commit"], name="one_archive_per_format")
+        ]

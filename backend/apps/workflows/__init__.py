@@ -1,0 +1,1 @@
+"""Definitions, executions, and the execution of them."""

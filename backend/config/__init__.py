@@ -1,0 +1,1 @@
+"""Configuration: environment, Django settings, Celery application, URLs and entry points."""

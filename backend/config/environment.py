@@ -1,0 +1,158 @@
+"""Every setting that comes from the environment, in one typed value.
+
+It is read once per process by `load`. A senseless value stops the process with the variable's name.
+Secrets are not read from here: they live in files, see `backend.config.secret_files`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from environs import Env, EnvError
+
+from backend.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+# sun_path holds 108 bytes; what is left over is room for the names that servers append.
+LONGEST_SOCKET_PATH = 100
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The settings of this process. Paths are absolute, durations are seconds."""
+
+    data_dir: Path
+    """REPOMILL_DATA_DIR: where everything Repomill writes lies; default `var/` in the checkout."""
+    database_url: str
+    """DATABASE_URL: default SQLite in the data folder."""
+    redis_url: str
+    """REDIS_URL: default the embedded broker's socket in the data folder."""
+    backend_url: str
+    """BACKEND_URL: the origin of our own REST API as workers reach it."""
+    generated_projects_dir: Path
+    """GENERATED_PROJECTS_DIR: the root of all workspaces."""
+    debug: bool
+    """REPOMILL_DEBUG: Django's debug pages; never in production."""
+    allowed_hosts: tuple[str, ...]
+    """REPOMILL_ALLOWED_HOSTS: host names the web process answers to, comma separated."""
+    lease_seconds: int
+    """REPOMILL_LEASE_SECONDS: how long a task may be silent before another worker takes it over."""
+    reconcile_seconds: float
+    """REPOMILL_RECONCILE_SECONDS: how often lost work is looked for."""
+    task_soft_limit: int
+    """REPOMILL_TASK_SOFT_LIMIT: seconds after which a task is asked to stop."""
+    task_hard_limit: int
+    """REPOMILL_TASK_HARD_LIMIT: seconds after which a task's process is killed."""
+    worker_concurrency: int
+    """REPOMILL_WORKER_CONCURRENCY: pool processes of each worker."""
+
+    @property
+    def embedded_broker(self) -> bool:
+        """Whether the broker is the embedded one."""
+        return self.redis_url == embedded_redis_url(self.data_dir)
+
+    @property
+    def broker_socket(self) -> Path:
+        """The embedded broker's Unix socket."""
+        return self.data_dir / "redis.sock"
+
+    @property
+    def secrets_dir(self) -> Path:
+        """The folder of generated secrets, mode 0700."""
+        return self.data_dir / "secrets"
+
+
+def embedded_redis_url(data_dir: Path) -> str:
+    """Return the URL of the broker that `repomill up` starts for a data folder."""
+    return f"redis+socket://{data_dir / 'redis.sock'}?virtual_host=0"
+
+
+def read(variables: Mapping[str, str]) -> Environment:
+    """Build the environment from variables.
+
+    Raises ConfigurationError with the variable's name when one is missing or senseless.
+    """
+    env = Env()
+    try:
+        with _only(variables):
+            return _check(_parse(env))
+    except EnvError as error:
+        raise ConfigurationError(str(error), hint="Correct the variable or unset it to use the default.") from error
+
+
+def _parse(env: Env) -> Environment:
+    data_dir = Path(env.str("REPOMILL_DATA_DIR", "") or ROOT / "var").expanduser().absolute()
+    generated = env.str("GENERATED_PROJECTS_DIR", "") or str(data_dir / "generated-projects")
+    return Environment(
+        data_dir=data_dir,
+        database_url=env.str("DATABASE_URL", "") or f"sqlite:///{data_dir / 'repomill.sqlite3'}",
+        redis_url=env.str("REDIS_URL", "") or embedded_redis_url(data_dir),
+        backend_url=(env.str("BACKEND_URL", "") or "http://127.0.0.1:8000").rstrip("/"),
+        generated_projects_dir=Path(generated).expanduser().absolute(),
+        debug=env.bool("REPOMILL_DEBUG", False),
+        allowed_hosts=tuple(env.list("REPOMILL_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])),
+        lease_seconds=env.int("REPOMILL_LEASE_SECONDS", 30),
+        reconcile_seconds=env.float("REPOMILL_RECONCILE_SECONDS", 5.0),
+        task_soft_limit=env.int("REPOMILL_TASK_SOFT_LIMIT", 1500),
+        task_hard_limit=env.int("REPOMILL_TASK_HARD_LIMIT", 1800),
+        worker_concurrency=env.int("REPOMILL_WORKER_CONCURRENCY", 2),
+    )
+
+
+def _check(environment: Environment) -> Environment:
+    url = urlsplit(environment.backend_url)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.path or url.query or url.username:
+        raise ConfigurationError(
+            f"BACKEND_URL must be an origin such as https://repomill.example.org, not {environment.backend_url!r}.",
+            field="BACKEND_URL",
+        )
+    for name, value in (
+        ("REPOMILL_LEASE_SECONDS", environment.lease_seconds),
+        ("REPOMILL_RECONCILE_SECONDS", environment.reconcile_seconds),
+        ("REPOMILL_TASK_SOFT_LIMIT", environment.task_soft_limit),
+        ("REPOMILL_WORKER_CONCURRENCY", environment.worker_concurrency),
+    ):
+        if value <= 0:
+            raise ConfigurationError(f"{name} must be above 0, not {value}.", field=name)
+    if environment.task_hard_limit <= environment.task_soft_limit:
+        raise ConfigurationError(
+            "REPOMILL_TASK_HARD_LIMIT must be above REPOMILL_TASK_SOFT_LIMIT.", field="REPOMILL_TASK_HARD_LIMIT"
+        )
+    if environment.embedded_broker and len(os.fsencode(environment.broker_socket)) > LONGEST_SOCKET_PATH:
+        raise ConfigurationError(
+            f"The data folder's path is too long for a Unix socket ({environment.broker_socket}).",
+            field="REPOMILL_DATA_DIR",
+            hint=f"Set REPOMILL_DATA_DIR to a folder whose path is shorter than {LONGEST_SOCKET_PATH - 11} bytes,"
+            " or REDIS_URL to a server of your own.",
+        )
+    return environment
+
+
+class _only:  # noqa: N801  (used as a context manager, reads as a word)
+    """Lets environs, which reads `os.environ` alone, read the given variables instead."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = dict(variables)
+
+    def __enter__(self) -> None:
+        self.before = dict(os.environ)
+        if self.variables != self.before:
+            os.environ.clear()
+            os.environ.update(self.variables)
+
+    def __exit__(self, *_: object) -> None:
+        if self.variables != self.before:
+            os.environ.clear()
+            os.environ.update(self.before)
+
+
+@cache
+def load() -> Environment:
+    """Return the environment of this process; read once."""
+    return read(os.environ)

@@ -1,0 +1,7 @@
+"""The composition root of the web process."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

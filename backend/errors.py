@@ -1,0 +1,138 @@
+"""The errors of Repomill: what they are called, and what the caller may do about them.
+
+An error carries its *meaning* and takes no decision: whether a task is tried again is decided by
+`backend.apps.workflows.decisions.retry`, an HTTP status by `backend.api.errors`, an exit code by
+`backend.cli.exit_codes`.
+
+    RepomillError                     internal_error
+    ├── InvalidInput                  invalid_input         the caller's data; nothing was changed
+    │   ├── InvalidPath               invalid_path          backend.apps.projects.errors
+    │   ├── InvalidTemplate           invalid_template      backend.apps.projects.errors
+    │   ├── QuotaExceeded             quota_exceeded        backend.apps.projects.errors
+    │   ├── InvalidEndpoint           invalid_endpoint      backend.apps.agents.errors
+    │   ├── InvalidDefinition         invalid_definition    backend.apps.workflows.errors
+    │   └── InvalidExpression         invalid_expression    backend.apps.workflows.errors
+    ├── NotFound                      not_found             absent, or a stranger's
+    ├── PermissionRefused             permission_denied
+    ├── Conflict                      conflict              the present state does not allow it
+    │   ├── RepositoryExists          repository_exists     backend.apps.projects.errors
+    │   └── Diverged                  diverged              backend.apps.projects.errors
+    ├── RemoteRefused                 remote_refused        another system said no, in its own words
+    │   ├── CredentialRejected        credential_rejected   backend.apps.projects.errors
+    │   └── APIError                  api_error             backend.apps.agents.errors
+    ├── TemporaryFailure              temporary_failure     retryable
+    │   ├── RemoteUnreachable         remote_unreachable
+    │   ├── RateLimited               rate_limited          with retry_after
+    │   └── WorkspaceBusy             workspace_busy        backend.apps.projects.errors
+    ├── InDoubt                       in_doubt              the outcome cannot be known; a person decides
+    ├── TimeLimitExceeded             time_limit_exceeded
+    └── ConfigurationError            configuration_error   a setting is missing or senseless
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class RepomillError(Exception):
+    """Something inside Repomill went wrong."""
+
+    code: ClassVar[str] = "internal_error"
+    retryable: bool = False
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after: float | None = None,
+        hint: str | None = None,
+        **place: Any,  # noqa: ANN401  (a place is JSON: line, path, field, expected)
+    ) -> None:
+        """Build the error.
+
+        message: what happened, for a person; the class docstring's first line when absent.
+        retry_after: seconds that the other side asked to wait; only meaningful when retryable.
+        hint: what to do next, one sentence.
+        place: where it happened and what was expected there (`line`, `path`, `field`, `expected`).
+        """
+        self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
+        self.retry_after = retry_after
+        self.hint = hint
+        self.place = {name: value for name, value in place.items() if value is not None}
+        super().__init__(self.message)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the error as it is stored and shown: code, message, and where present hint, retry_after and place."""
+        shown: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        if self.retry_after is not None:
+            shown["retry_after"] = self.retry_after
+        if self.hint:
+            shown["hint"] = self.hint
+        return shown | self.place
+
+
+class InvalidInput(RepomillError):
+    """The input is not valid."""
+
+    code = "invalid_input"
+
+
+class NotFound(RepomillError):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class PermissionRefused(RepomillError):
+    """The user may not do this."""
+
+    code = "permission_denied"
+
+
+class Conflict(RepomillError):
+    """The present state does not allow it."""
+
+    code = "conflict"
+
+
+class RemoteRefused(RepomillError):
+    """The other system refused."""
+
+    code = "remote_refused"
+
+
+class TemporaryFailure(RepomillError):
+    """It did not work this time; it may work later."""
+
+    code = "temporary_failure"
+    retryable = True
+
+
+class RemoteUnreachable(TemporaryFailure):
+    """The other system cannot be reached."""
+
+    code = "remote_unreachable"
+
+
+class RateLimited(TemporaryFailure):
+    """The other system asks to wait."""
+
+    code = "rate_limited"
+
+
+class InDoubt(RepomillError):
+    """Whether it happened cannot be known; a person has to look."""
+
+    code = "in_doubt"
+
+
+class TimeLimitExceeded(RepomillError):
+    """It took longer than its time limit."""
+
+    code = "time_limit_exceeded"
+
+
+class ConfigurationError(RepomillError):
+    """A setting is missing or senseless."""
+
+    code = "configuration_error"

@@ -1,0 +1,83 @@
+"""The only Celery configuration. The reason for each value stands beside it; see also docs/decisions/."""
+
+from __future__ import annotations
+
+from kombu import Queue
+
+from backend.config.environment import load
+
+_environment = load()
+
+broker_url = _environment.redis_url
+
+# A message holds a TaskExecution's id and nothing else; JSON can neither carry code nor hide it.
+task_serializer = "json"
+result_serializer = "json"
+accept_content = ["json"]
+result_accept_content = ["json"]
+
+# The TaskExecution is the result. No result backend, so nothing can leak into one or grow there.
+result_backend = None
+task_ignore_result = True
+task_store_errors_even_if_ignored = False
+
+# At least once: a message is acknowledged when its work is done, and comes back when its process dies.
+task_acks_late = True
+task_reject_on_worker_lost = True
+worker_prefetch_multiplier = 1
+worker_cancel_long_running_tasks_on_connection_loss = True
+
+task_soft_time_limit = _environment.task_soft_limit
+task_time_limit = _environment.task_hard_limit
+
+broker_transport_options = {
+    # Redis hands an unacknowledged message out again after this long. It must lie above the longest hard limit
+    # (a longer task would run twice), and can: lost work is found by the reconciler within seconds, not by this.
+    "visibility_timeout": _environment.task_hard_limit * 2,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+    # Queue priorities are not used; without this, Redis keeps a list for each of four steps.
+    "priority_steps": [0],
+}
+broker_connection_retry_on_startup = True
+broker_connection_retry = True
+broker_connection_max_retries = None
+
+# A publisher that meets a dead broker gives up at once: the pending row is its own outbox.
+task_publish_retry = False
+
+task_default_queue = "agents"
+task_queues = [Queue("generation"), Queue("export"), Queue("agents"), Queue("maintenance")]
+task_create_missing_queues = False
+task_routes = {
+    "generation.*": {"queue": "generation"},
+    "export.*": {"queue": "export"},
+    "agents.*": {"queue": "agents"},
+    "maintenance.*": {"queue": "maintenance"},
+}
+
+imports = ["workers.generation.tasks", "workers.export.tasks", "workers.agents.tasks", "workers.maintenance.tasks"]
+
+# Flower reads these events.
+worker_send_task_events = True
+task_send_sent_event = True
+task_track_started = True
+result_extended = False
+
+worker_hijack_root_logger = False
+worker_redirect_stdouts = False
+# A pool process is replaced when it has grown; memory is in KiB.
+worker_max_memory_per_child = 400_000
+
+beat_scheduler = "django_celery_beat.schedulers:DatabaseScheduler"
+beat_schedule = {
+    "reconcile": {
+        "task": "maintenance.reconcile",
+        "schedule": _environment.reconcile_seconds,
+        # An old request to reconcile is of no use; without this they pile up while no worker runs.
+        "options": {"expires": _environment.reconcile_seconds * 2},
+    },
+}
+enable_utc = True
+timezone = "UTC"
