@@ -1,5 +1,7 @@
 """Registers the `agents` app with Django."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -9,3 +11,7 @@ class AgentsConfig(AppConfig):
     name = "backend.apps.agents"
     label = "agents"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the app's step types."""
+        import_module("backend.apps.agents.step_types")

@@ -1,6 +1,7 @@
 """Registers the `authentication` app with Django."""
 
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 
 
 class AuthenticationConfig(AppConfig):
@@ -9,3 +10,10 @@ class AuthenticationConfig(AppConfig):
     name = "backend.apps.authentication"
     label = "authentication"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the checks of this app, and its part of the API's description."""
+        from backend.apps.authentication import schema  # noqa: F401  (importing it registers it)
+        from backend.apps.authentication.checks import check_signing_key
+
+        register(check_signing_key, Tags.security)

@@ -161,7 +161,7 @@ class TaskExecution(models.Model):
     """Whether every earlier link of the chain has finished."""
     not_before = models.DateTimeField(null=True, blank=True)
     next_publish_at = models.DateTimeField(null=True, blank=True)
-    """When the reconciler sends a message for it if nobody has claimed it by then; empty unless it is pending and ready."""
+    """When the reconciler sends a message if nobody has claimed it by then; empty unless pending and ready."""
     publish_count = models.PositiveIntegerField(default=0)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=200, blank=True)

@@ -1,0 +1,1 @@
+"""What decides: pure functions that look at values and change nothing."""

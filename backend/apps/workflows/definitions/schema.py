@@ -1,0 +1,143 @@
+"""The JSON Schema of definitions, and the words for what does not fit it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.protocols import Validator
+
+Path = tuple[str | int, ...]
+
+STEP_ID = "^[a-z][a-z0-9_]{0,62}$"
+EXPRESSION = {"type": "string"}
+
+STEP_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["id", "type"],
+    "additionalProperties": False,
+    "properties": {
+        "id": {"type": "string", "pattern": STEP_ID, "description": "How other steps refer to this one."},
+        "name": {"type": "string", "maxLength": 200, "description": "What people read; the id when absent."},
+        "type": {"type": "string", "description": "What the step does."},
+        "config": {"type": "object", "description": "What the step's type needs to know."},
+        "depends_on": {
+            "type": "array",
+            "items": {"type": "string"},
+            "uniqueItems": True,
+            "description": "The steps that must have finished before. When absent: the step above.",
+        },
+        "condition": {**EXPRESSION, "description": "The step is skipped where this expression is false."},
+        "max_retries": {"type": "integer", "minimum": 0, "maximum": 100, "default": 10},
+        "timeout_seconds": {"type": "integer", "minimum": 1, "maximum": 86_400},
+        "continue_on_error": {"type": "boolean", "default": False},
+    },
+}
+
+DEFINITION_SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Repomill workflow definition",
+    "type": "object",
+    "required": ["name", "steps"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,99}$"},
+        "description": {"type": "string", "maxLength": 5000},
+        "inputs": {"type": "object", "description": "JSON Schema of what an execution is started with."},
+        "steps": {"type": "array", "minItems": 1, "maxItems": 1000, "items": STEP_SCHEMA},
+        "outputs": {"type": "object", "description": "What an execution yields; expressions over the steps' results."},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """One thing that does not fit a schema: where, what is wrong, and what was expected there."""
+
+    path: Path
+    message: str
+    expected: str
+
+    @property
+    def sentence(self) -> str:
+        """The message with its full stop."""
+        return self.message if self.message.endswith("?") else self.message + "."
+
+
+def check(value: Any, schema: Mapping[str, Any]) -> Misfit | None:  # noqa: ANN401  (JSON)
+    """Return the most telling misfit of `value`, or None when it fits."""
+    return _first(Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER), value)
+
+
+def check_with_expressions(value: Any, schema: Mapping[str, Any]) -> Misfit | None:  # noqa: ANN401  (JSON)
+    """Like `check`, for a value whose expressions are not filled in yet: a string with one may stand for anything."""
+    errors = [error for error in Draft202012Validator(schema).iter_errors(value) if not _is_open(error)]
+    return _most_telling(errors)
+
+
+def check_schema(schema: Mapping[str, Any]) -> Misfit | None:
+    """Return what makes `schema` itself no JSON Schema, or None."""
+    return _first(Draft202012Validator(Draft202012Validator.META_SCHEMA), schema)
+
+
+def _first(validator: Validator, value: Any) -> Misfit | None:  # noqa: ANN401
+    return _most_telling(list(validator.iter_errors(value)))
+
+
+def _most_telling(errors: list[ValidationError]) -> Misfit | None:
+    # A misspelt key makes two errors, an unknown one and a missing one; the unknown one says what to mend.
+    unknown = [error for error in errors if error.validator == "additionalProperties"]
+    error = best_match(iter(unknown or errors))
+    return None if error is None else _explain(error)
+
+
+def _is_open(error: ValidationError) -> bool:
+    return any("${{" in text for text in _texts(error.instance)) or any(_is_open(part) for part in error.context or ())
+
+
+def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (key for key in value if isinstance(key, str))
+
+
+def _explain(error: ValidationError) -> Misfit:
+    path = tuple(error.absolute_path)
+    rule = str(error.validator)
+    wanted: Any = error.validator_value
+    instance: Any = error.instance
+    if rule == "additionalProperties" and isinstance(error.schema, dict):
+        allowed = sorted(error.schema.get("properties", {}))
+        unknown = sorted(set(instance) - set(allowed))
+        close = difflib.get_close_matches(unknown[0], allowed, n=1) if unknown else []
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        return Misfit((*path, unknown[0]), f"There is no {unknown[0]!r} here{meant}", "one of " + ", ".join(allowed))
+    if rule == "required":
+        missing = [name for name in wanted if name not in instance]
+        return Misfit(path, f"{missing[0]!r} is missing", ", ".join(wanted))
+    if rule == "enum":
+        return Misfit(path, f"{error.instance!r} is not allowed", "one of " + ", ".join(map(str, wanted)))
+    if rule == "pattern":
+        return Misfit(path, f"{error.instance!r} does not have the right form", f"a text that matches {wanted}")
+    if rule == "type":
+        named = wanted if isinstance(wanted, str) else " or ".join(wanted)
+        return Misfit(path, f"This is {_kind(error.instance)}", f"{named}")
+    message = error.message if len(error.message) <= 200 else error.message[:197] + "..."
+    return Misfit(path, message, f"{rule}: {wanted}" if not isinstance(wanted, dict | list) else rule)
+
+
+def _kind(value: Any) -> str:  # noqa: ANN401
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }
+    return names.get(type(value), "null")

@@ -1,0 +1,174 @@
+"""Reads the text of a definition, YAML or JSON, into plain JSON data that remembers its lines.
+
+Anchors, aliases, tags and merge keys are refused: they say nothing a workflow needs, and a few hundred bytes of them
+can keep a parser busy for hours. `yes`, `on` and dates stay the strings that were written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from backend.apps.workflows.errors import InvalidDefinition
+
+LARGEST_SOURCE = 8 * 1024 * 1024
+DEEPEST = 50
+MOST_NODES = 200_000
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A definition's data and, for YAML, the line (from 1) at which each part of it stands."""
+
+    data: Any
+    lines: dict[Path, int] = field(default_factory=dict)
+
+    def line(self, path: Path) -> int | None:
+        """Return the line of the part at `path`, or of the nearest part around it."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path)
+
+
+def read_source(text: str, *, is_json: bool = False) -> Source:
+    """Read a definition.
+
+    Raises InvalidDefinition with the line for anything that is not plain YAML or JSON of a sensible size.
+    """
+    if len(text.encode("utf-8", "surrogatepass")) > LARGEST_SOURCE:
+        raise InvalidDefinition(
+            f"The definition is larger than {LARGEST_SOURCE // 1024 // 1024} MiB.",
+            hint="Pass large content as an input: --input structure=@file.json",
+        )
+    return _read_json(text) if is_json else _read_yaml(text)
+
+
+class _PlainLoader(yaml.CSafeLoader):
+    """YAML whose scalars are JSON's: null, true, false, numbers and strings."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+
+_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
+_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), ["t", "f"])
+_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9][0-9]*)$"), list("-0123456789"))
+_PlainLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$"),
+    list("-0123456789"),
+)
+
+
+def _read_yaml(text: str) -> Source:
+    try:
+        _refuse_cleverness(yaml.parse(text, Loader=_PlainLoader))
+        node = yaml.compose(text, Loader=_PlainLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise InvalidDefinition(
+            f"The definition is not valid YAML: {error.problem or error.context}.",
+            line=mark.line + 1 if mark else None,
+            column=mark.column + 1 if mark else None,
+        ) from error
+    except yaml.YAMLError as error:
+        raise InvalidDefinition(f"The definition is not valid YAML: {str(error).splitlines()[0]}.") from error
+    if node is None:
+        raise InvalidDefinition("The definition is empty.", expected="a mapping with name and steps")
+    lines: dict[Path, int] = {}
+    return Source(_build(node, (), lines), lines)
+
+
+def _refuse_cleverness(events: Iterator[Any]) -> None:
+    depth = 0
+    for count, event in enumerate(events):
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise InvalidDefinition("Anchors and aliases are not allowed.", line=line, expected="plain YAML")
+        if getattr(event, "tag", None) is not None:
+            raise InvalidDefinition(f"The tag {event.tag} is not allowed.", line=line, expected="plain YAML")
+        if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and not event.style:
+            raise InvalidDefinition("Merge keys are not allowed.", line=line, expected="plain YAML")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise InvalidDefinition(f"The definition is nested deeper than {DEEPEST} levels.", line=line)
+        if count > MOST_NODES:
+            raise InvalidDefinition(f"The definition has more than {MOST_NODES} parts.", line=line)
+
+
+def _build(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Any:  # noqa: ANN401  (JSON)
+    lines[path] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        return _build_mapping(node, path, lines)
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(item, (*path, index), lines) for index, item in enumerate(node.value)]
+    kind = node.tag.rsplit(":", 1)[-1]
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return node.value == "true"
+    if kind in {"int", "float"}:
+        return _number(node.value, kind, lines[path])
+    return node.value
+
+
+def _build_mapping(node: yaml.MappingNode, path: Path, lines: dict[Path, int]) -> dict[str, Any]:
+    built: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise InvalidDefinition("A key must be a string.", line=line, expected="a string")
+        key = str(key_node.value)
+        if key in built:
+            raise InvalidDefinition(f"The key {key!r} stands here twice.", line=line, expected="each key once")
+        built[key] = _build(value_node, (*path, key), lines)
+        lines[*path, key] = line
+    return built
+
+
+def _number(text: str, kind: str, line: int) -> int | float:
+    if len(text) > 30:
+        raise InvalidDefinition("The number has too many digits.", line=line, expected="at most 30 characters")
+    number = int(text) if kind == "int" else float(text)
+    if isinstance(number, int) and not -(2**63) <= number < 2**63:
+        raise InvalidDefinition("The number does not fit into 64 bits.", line=line)
+    if number in (float("inf"), float("-inf")):
+        raise InvalidDefinition("The number is too large.", line=line)
+    return number
+
+
+def _read_json(text: str) -> Source:
+    try:
+        return Source(
+            json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_int=_json_integer)
+        )
+    except json.JSONDecodeError as error:
+        raise InvalidDefinition(
+            f"The definition is not valid JSON: {error.msg}.", line=error.lineno, column=error.colno
+        ) from error
+    except RecursionError as error:
+        raise InvalidDefinition("The definition is nested too deep.") from error
+
+
+def _json_integer(text: str) -> int:
+    return int(_number(text, "int", 1))
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    built = dict(pairs)
+    if len(built) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise InvalidDefinition(f"The key {twice!r} stands in one object twice.", expected="each key once")
+    return built
+
+
+def _no_constant(name: str) -> float:
+    raise InvalidDefinition(f"{name} is not JSON.", expected="a number")

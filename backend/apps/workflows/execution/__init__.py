@@ -1,0 +1,1 @@
+"""What executes: claims tasks, runs them, writes back and goes on. It knows no Celery."""

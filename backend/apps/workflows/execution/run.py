@@ -1,0 +1,114 @@
+"""Does one task: claims it, keeps its lease, calls the service, and writes the outcome back.
+
+It is the whole path from a message to the database, and knows neither the broker nor the service.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from backend.apps.workflows.decisions.retry import Again, decide_retry
+from backend.apps.workflows.definitions.json_values import check_json
+from backend.apps.workflows.execution import write_back
+from backend.apps.workflows.execution.claim import ClaimedTask, NotClaimed, claim
+from backend.apps.workflows.execution.heartbeat import Heartbeat
+from backend.errors import InvalidInput, RepomillError, TemporaryFailure
+
+logger = logging.getLogger(__name__)
+
+PASSING_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ETIMEDOUT, errno.EIO}
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The task is done, now or before: what follows may go on."""
+
+
+@dataclass(frozen=True)
+class TryAgain:
+    """A message should come back in `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Parked:
+    """Nothing is to be done now: another attempt has the task, it waits for a later time, or it is over."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The task has failed for good, and the chain with it."""
+
+    code: str
+
+
+Outcome = Completed | TryAgain | Parked | Failed
+
+
+def execute(task_id: UUID, *, service: Callable[[ClaimedTask], Any], worker: str) -> Outcome:
+    """Do one task, if it is this worker's to do.
+
+    service: does the work of a claimed task and returns its JSON result, or raises.
+    worker: the name that operators read.
+    """
+    claimed = claim(task_id, worker=worker, now=timezone.now())
+    if isinstance(claimed, NotClaimed):
+        return Completed() if claimed.finished else Parked(claimed.why)
+    with Heartbeat(claimed.id, attempt=claimed.attempt):
+        result, error = _call(service, claimed)
+    if error is None:
+        return Completed() if write_back.complete(claimed, result) else Parked("the attempt has been overtaken")
+    return _after_error(claimed, error)
+
+
+def _call(service: Callable[[ClaimedTask], Any], claimed: ClaimedTask) -> tuple[Any, RepomillError | None]:
+    try:
+        result = service(claimed)
+        check_json(result, where="result")
+    except RepomillError as error:
+        logger.info("task %s (%s) attempt %d: %s", claimed.id, claimed.method, claimed.attempt, error.code)
+        return None, error
+    except Exception as error:  # noqa: BLE001  (whatever a service raises must end the task, not the worker)
+        return None, _as_error(error, claimed)
+    return result, None
+
+
+def _as_error(error: Exception, claimed: ClaimedTask) -> RepomillError:
+    """Give an error from elsewhere a meaning. Its text may hold anything, so it goes into neither log nor database."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None:
+        frames = frames.tb_next
+    where = f"{frames.tb_frame.f_code.co_filename}:{frames.tb_lineno}" if frames else "an unknown place"
+    logger.error("task %s (%s): %s at %s", claimed.id, claimed.method, type(error).__name__, where)
+    if isinstance(error, OSError) and error.errno in PASSING_ERRNOS:
+        return TemporaryFailure(f"The system refused: {error.strerror}.", hint="Free space or raise the limit.")
+    if isinstance(error, OperationalError | InterfaceError):
+        return TemporaryFailure("The database did not answer.")
+    if isinstance(error, TypeError) and "argument" in str(error):
+        return InvalidInput(f"The arguments do not fit the method {claimed.method}.", field="arguments")
+    return RepomillError(f"The service failed with {type(error).__name__}.", hint="The worker's log names the place.")
+
+
+def _after_error(claimed: ClaimedTask, error: RepomillError) -> Outcome:
+    # Jitter only spreads retries; nothing secret depends on it.
+    jitter = random.random()  # noqa: S311
+    decision = decide_retry(error, retries=claimed.retries, max_retries=claimed.max_retries, jitter=jitter)
+    if isinstance(decision, Again):
+        if not write_back.try_again(claimed, error, decision):
+            return Parked("the attempt has been overtaken")
+        return Parked(error.code) if decision.parked else TryAgain(decision.seconds)
+    if not write_back.fail(claimed, error, why=decision.why):
+        return Parked("the attempt has been overtaken")
+    return Failed(error.code)

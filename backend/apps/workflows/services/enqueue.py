@@ -1,0 +1,55 @@
+"""Runs one service method as a task of its own, outside any workflow."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from backend.apps.authentication.models import User
+from backend.apps.workflows.definitions.json_values import check_json
+from backend.apps.workflows.models import TaskExecution
+from backend.apps.workflows.publishing import publish_chain, publish_grace
+from backend.errors import Conflict
+
+
+def enqueue_method(
+    *,
+    method: str,
+    arguments: dict[str, Any],
+    key: str,
+    user: User,
+    project_id: UUID | None = None,
+    project_name: str = "",
+    max_retries: int = 10,
+) -> TaskExecution:
+    """Record a TaskExecution for a service method such as `generation.write_file`, and send it to the workers.
+
+    key: names the work for ever. The same key with the same method and arguments returns the task there is.
+    Raises InvalidInput for arguments that are not JSON, Conflict for a key that was used for something else.
+    """
+    check_json(arguments, where="arguments")
+    try:
+        with transaction.atomic():
+            task = TaskExecution.objects.create(
+                key=key,
+                method=method,
+                arguments=arguments,
+                user_id=user.pk,
+                project_id=project_id,
+                description=f"{project_name or 'no project'} · {method}"[:300],
+                max_retries=max_retries,
+                ready=True,
+                next_publish_at=timezone.now() + publish_grace(0),
+            )
+            transaction.on_commit(lambda: publish_chain([task]))
+    except IntegrityError:
+        known = TaskExecution.objects.get(key=key)
+        if (known.method, known.arguments, known.user_id, known.project_id) != (method, arguments, user.pk, project_id):
+            raise Conflict(
+                f"The key {key!r} names other work already.", field="key", hint="Use another key for other work."
+            ) from None
+        return known
+    return task

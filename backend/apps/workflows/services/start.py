@@ -1,0 +1,75 @@
+"""Starts executions."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from backend.apps.authentication.models import User
+from backend.apps.workflows.definitions.definition import Definition
+from backend.apps.workflows.definitions.json_values import check_json
+from backend.apps.workflows.definitions.rendering import shown
+from backend.apps.workflows.definitions.schema import check
+from backend.apps.workflows.execution.advance import advance, definition_of
+from backend.apps.workflows.execution.events import History
+from backend.apps.workflows.models import StepExecution, WorkflowExecution, WorkflowVersion
+from backend.errors import InvalidInput, PermissionRefused
+
+
+def start_execution(
+    *,
+    version: WorkflowVersion,
+    inputs: dict[str, Any],
+    user: User,
+    project_id: UUID | None = None,
+    project_name: str = "",
+) -> WorkflowExecution:
+    """Record an execution of a workflow version and send its first steps to the workers.
+
+    inputs: JSON that fits the version's input schema; top-level defaults are filled in.
+    project_id, project_name: what the work is done on. The caller has checked that `user` may.
+
+    Once this returns the execution is durable: it runs when workers and broker are there, whenever that is.
+    Raises InvalidInput with the field, or PermissionRefused for a deactivated user; nothing is recorded then.
+    """
+    if not user.is_active:
+        raise PermissionRefused("The user is deactivated.")
+    definition = definition_of(version.pk)
+    complete = check_inputs(definition, inputs)
+    with transaction.atomic():
+        execution = WorkflowExecution.objects.create(
+            workflow_id=version.workflow_id,
+            version=version,
+            user=user,
+            project_id=project_id,
+            project_name=project_name[:200],
+            status=WorkflowExecution.Status.RUNNING,
+            input_data=complete,
+            started_at=timezone.now(),
+        )
+        StepExecution.objects.bulk_create(
+            StepExecution(execution=execution, step_id=step.id, step_type=step.type, position=position)
+            for position, step in enumerate(definition.steps)
+        )
+        history = History(execution.pk)
+        history.add("execution_started", version=version.number, user=user.get_username())
+        advance(execution, history)
+        history.write()
+    return execution
+
+
+def check_inputs(definition: Definition, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs with the schema's defaults filled in. Raises InvalidInput with the field."""
+    check_json(inputs, where="inputs")
+    complete = copy.deepcopy(inputs)
+    for name, schema in definition.inputs.get("properties", {}).items():
+        if isinstance(schema, dict) and "default" in schema:
+            complete.setdefault(name, copy.deepcopy(schema["default"]))
+    if misfit := check(complete, definition.inputs):
+        field = shown(("inputs", *misfit.path))
+        raise InvalidInput(misfit.sentence, field=field, expected=misfit.expected)
+    return complete

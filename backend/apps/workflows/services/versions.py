@@ -1,0 +1,24 @@
+"""Keeps definitions: each wording is a version, and a version never changes."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import Max
+
+from backend.apps.workflows.definitions.definition import Definition
+from backend.apps.workflows.models import Workflow, WorkflowVersion
+
+
+def save_definition(definition: Definition) -> WorkflowVersion:
+    """Return the version with this definition's wording; a new one when the workflow has none like it yet."""
+    with transaction.atomic():
+        workflow, _ = Workflow.objects.get_or_create(name=definition.name)
+        # The workflow's row is locked, so that two at once do not give out one number twice.
+        Workflow.objects.select_for_update().get(pk=workflow.pk)
+        known = workflow.versions.filter(digest=definition.digest).first()
+        if known is not None:
+            return known
+        newest = workflow.versions.aggregate(newest=Max("number"))["newest"] or 0
+        return WorkflowVersion.objects.create(
+            workflow=workflow, number=newest + 1, definition=definition.data, digest=definition.digest
+        )

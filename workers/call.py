@@ -1,0 +1,71 @@
+"""What a task's body is given: the claimed task, and the services it may call with that task's rights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from backend.apps.agents.services.calls import run_call
+from backend.apps.projects.models import Project
+from backend.apps.projects.selectors import get_project
+from backend.apps.projects.services.project_generator import ProjectGenerator
+from backend.apps.workflows.execution.claim import ClaimedTask
+from backend.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from backend.apps.authentication.models import User
+
+
+@dataclass(frozen=True)
+class TaskCall:
+    """One attempt of a task.
+
+    The user's rights are looked up when the work is done, not when it was asked for: somebody who has left the
+    project in between can no longer change it.
+    """
+
+    task: ClaimedTask
+
+    @property
+    def user(self) -> User:
+        """On whose behalf the work is done."""
+        return self.task.user  # type: ignore[return-value]  # AUTH_USER_MODEL is this class
+
+    @cached_property
+    def project(self) -> Project:
+        """The project the work is done on. Raises NotFound or PermissionRefused as things stand now."""
+        if self.task.project_id is None:
+            raise InvalidInput(
+                f"The method {self.task.method} works on a project, and none was given.",
+                field="project",
+                hint="Start the execution with a project: repomill run FILE --project NAME",
+            )
+        return get_project(user=self.user, project_id=self.task.project_id, write=True)
+
+    @property
+    def execution_id(self) -> UUID | None:
+        """The execution the task belongs to, or None for a task on its own."""
+        return self.task.execution_id
+
+    @cached_property
+    def work(self) -> dict[str, Any]:
+        """What the services that record a generation ask for: project, user and execution."""
+        return {"project": self.project, "user": self.user, "execution_id": self.execution_id}
+
+    @cached_property
+    def generator(self) -> ProjectGenerator:
+        """The generator of the project's own workspace."""
+        return ProjectGenerator(str(self.project.pk))
+
+    def api(self, method: str, endpoint: str, data: Any = None, params: Any = None) -> Any:  # noqa: ANN401  (JSON)
+        """Call our REST API as the user; a repeated attempt repeats the same Idempotency-Key."""
+        return run_call(
+            user=self.user,
+            idempotency_key=self.task.key,
+            method=method,
+            endpoint=endpoint,
+            data=data,
+            params=params,
+        )

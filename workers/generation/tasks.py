@@ -1,0 +1,76 @@
+"""Tasks of ProjectGenerator: one for each method.
+
+`generate` and `package_project` work on the execution's generation and record it. The others work on the project's
+own workspace, for callers that build a project file by file.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backend.apps.projects.services import generations
+from workers.call import TaskCall
+from workers.service_task import service_task
+
+
+@service_task("generation.generate")
+def generate(call: TaskCall, **content: Any) -> dict[str, Any]:  # noqa: ANN401  (structure, files, templates, gitignore, readme)
+    """Generate into the execution's own workspace, and commit it."""
+    return generations.generate(**call.work, **content)
+
+
+@service_task("generation.package_project")
+def package_project(call: TaskCall, *, format: str = "zip") -> dict[str, Any]:  # noqa: A002  (the specification's name)
+    """Package the execution's generation."""
+    return generations.package(**call.work, format=format)
+
+
+@service_task("generation.create_directory")
+def create_directory(call: TaskCall, *, path: str) -> dict[str, Any]:
+    """Create a directory in the project's workspace."""
+    return {"path": str(call.generator.create_directory(path))}
+
+
+@service_task("generation.write_file")
+def write_file(call: TaskCall, *, path: str, content: str, encoding: str = "utf-8") -> dict[str, Any]:
+    """Write one file into the project's workspace."""
+    return {"path": str(call.generator.write_file(path, content, encoding))}
+
+
+@service_task("generation.generate_project_structure")
+def generate_project_structure(call: TaskCall, *, structure: dict[str, Any]) -> dict[str, Any]:
+    """Write a whole structure into the project's workspace."""
+    return {"created": len(call.generator.generate_project_structure(structure))}
+
+
+@service_task("generation.generate_from_template")
+def generate_from_template(
+    call: TaskCall, *, template_path: str, output_path: str, context: dict[str, Any]
+) -> dict[str, Any]:
+    """Render one template into the project's workspace."""
+    return {"path": str(call.generator.generate_from_template(template_path, output_path, context))}
+
+
+@service_task("generation.initialize_git_repository")
+def initialize_git_repository(call: TaskCall) -> dict[str, Any]:
+    """Make the project's git store, where there is none yet."""
+    return {"initialized": call.generator.initialize_git_repository()}
+
+
+@service_task("generation.create_gitignore")
+def create_gitignore(call: TaskCall, *, patterns: list[str]) -> dict[str, Any]:
+    """Write the project's .gitignore."""
+    return {"path": str(call.generator.create_gitignore(patterns))}
+
+
+@service_task("generation.create_readme")
+def create_readme(call: TaskCall, *, content: str) -> dict[str, Any]:
+    """Write the project's README.md."""
+    return {"path": str(call.generator.create_readme(content))}
+
+
+@service_task("generation.cleanup")
+def cleanup(call: TaskCall) -> dict[str, Any]:
+    """Remove the project's workspace."""
+    call.generator.cleanup()
+    return {"removed": True}

@@ -1,0 +1,1 @@
+"""What beat asks for by the clock."""

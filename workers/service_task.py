@@ -1,0 +1,102 @@
+"""All the Celery glue: turns a function of one service call into a task.
+
+A task's message is the id of a TaskExecution. The decorated function never sees the message; it gets the claimed
+task and its arguments from the database, and its result goes back there.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from celery import Task
+from celery.exceptions import Ignore, SoftTimeLimitExceeded
+from celery.utils.log import get_task_logger
+
+from backend.apps.workflows.execution.claim import ClaimedTask
+from backend.apps.workflows.execution.run import Completed, Failed, TryAgain, execute
+from backend.config.celery import app
+from backend.errors import ConfigurationError, TimeLimitExceeded
+from workers.call import TaskCall
+
+logger = get_task_logger(__name__)
+
+Body = Callable[..., Any]
+methods: dict[str, Body] = {}
+"""Every method there is a task for, by name."""
+
+
+class TaskFailed(Exception):
+    """The task has failed; its row says how. Celery is told so that the rest of the chain is not sent."""
+
+
+class ServiceTask(Task[Any, Any]):
+    """The base of all service tasks."""
+
+    abstract = True
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:  # noqa: ANN401
+        """Send a message. Raises TypeError for anything but a TaskExecution's id: arguments never travel."""
+        if kwargs or not args or len(args) != 1 or not _is_id(args[0]):
+            raise TypeError(
+                f"The task {self.name} takes the id of a TaskExecution and nothing else;"
+                " use backend.apps.workflows.services.enqueue_method to record one and send it."
+            )
+        return super().apply_async(args, kwargs, *rest, **options)
+
+    def signature_from_request(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Keep a retried message readable: Celery drops `argsrepr` from it."""
+        signature = super().signature_from_request(*args, **kwargs)
+        return signature.set(argsrepr=self.request.argsrepr, kwargsrepr=self.request.kwargsrepr)
+
+
+def service_task(name: str) -> Callable[[Body], ServiceTask]:
+    """Register `body` as the task `name`, which is permanent: messages of older versions carry it.
+
+    body: takes a TaskCall and the method's arguments by keyword, makes one service call, and returns JSON.
+    """
+
+    def register(body: Body) -> ServiceTask:
+        if name in methods:
+            raise ConfigurationError(f"Two tasks are called {name!r}.", field=name)
+        methods[name] = body
+
+        @functools.wraps(body)
+        def run(self: ServiceTask, task_id: str) -> None:
+            _run(self, body, UUID(task_id))
+
+        return app.task(run, name=name, base=ServiceTask, bind=True, max_retries=None, typing=False)
+
+    return register
+
+
+def _run(task: ServiceTask, body: Body, task_id: UUID) -> None:
+    outcome = execute(task_id, service=functools.partial(_serve, body), worker=str(task.request.hostname or "inline"))
+    match outcome:
+        case Completed():
+            return
+        case TryAgain(seconds):
+            raise task.retry(countdown=seconds)
+        case Failed(code):
+            # Only the code: the row has the words, and an exception's text goes to the broker and to Flower.
+            raise TaskFailed(code)
+        case parked:
+            logger.info("task %s is left alone: %s", task_id, parked.why)
+            raise Ignore
+
+
+def _serve(body: Body, claimed: ClaimedTask) -> Any:  # noqa: ANN401  (JSON)
+    try:
+        return body(TaskCall(claimed), **claimed.arguments)
+    except SoftTimeLimitExceeded as error:
+        raise TimeLimitExceeded(hint="Raise timeout_seconds of the step, or give it less to do.") from error
+
+
+def _is_id(value: object) -> bool:
+    try:
+        UUID(str(value))
+    except ValueError:
+        return False
+    return isinstance(value, str)
