@@ -71,12 +71,19 @@ worker_redirect_stdouts = False
 worker_max_memory_per_child = 400_000
 
 beat_scheduler = "django_celery_beat.schedulers:DatabaseScheduler"
+# The last run is written at once and not every three minutes: it is how `repomill doctor` sees that beat lives.
+beat_sync_every = 1
 beat_schedule = {
     "reconcile": {
         "task": "maintenance.reconcile",
         "schedule": _environment.reconcile_seconds,
         # An old request to reconcile is of no use; without this they pile up while no worker runs.
         "options": {"expires": _environment.reconcile_seconds * 2},
+    },
+    "forget-old-answers": {
+        "task": "maintenance.forget_old_answers",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
     },
 }
 enable_utc = True

@@ -11,10 +11,13 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     │   ├── QuotaExceeded             quota_exceeded        backend.apps.projects.errors
     │   ├── InvalidEndpoint           invalid_endpoint      backend.apps.agents.errors
     │   ├── InvalidDefinition         invalid_definition    backend.apps.workflows.errors
-    │   └── InvalidExpression         invalid_expression    backend.apps.workflows.errors
+    │   ├── InvalidExpression         invalid_expression    backend.apps.workflows.errors
+    │   ├── PayloadTooLarge           payload_too_large     backend.api.errors
+    │   └── IdempotencyKeyReused      idempotency_key_reused  backend.api.errors
     ├── NotFound                      not_found             absent, or a stranger's
     ├── PermissionRefused             permission_denied
     ├── Conflict                      conflict              the present state does not allow it
+    │   ├── IdempotencyKeyInUse       idempotency_key_in_use  backend.api.errors; passes by itself
     │   ├── RepositoryExists          repository_exists     backend.apps.projects.errors
     │   └── Diverged                  diverged              backend.apps.projects.errors
     ├── RemoteRefused                 remote_refused        another system said no, in its own words
@@ -24,6 +27,7 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     │   ├── RemoteUnreachable         remote_unreachable
     │   ├── RateLimited               rate_limited          with retry_after
     │   └── WorkspaceBusy             workspace_busy        backend.apps.projects.errors
+    ├── GitFailed                     git_failed            backend.apps.projects.errors
     ├── InDoubt                       in_doubt              the outcome cannot be known; a person decides
     ├── TimeLimitExceeded             time_limit_exceeded
     └── ConfigurationError            configuration_error   a setting is missing or senseless

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from backend.apps.agents.services.calls import run_call
+from backend.apps.agents.services.api_caller import AgentAPICaller
+from backend.apps.agents.services.calls import run
 from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.project_generator import ProjectGenerator
@@ -16,6 +18,8 @@ from backend.errors import InvalidInput
 
 if TYPE_CHECKING:
     from backend.apps.authentication.models import User
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class TaskCall:
     @property
     def user(self) -> User:
         """On whose behalf the work is done."""
-        return self.task.user  # type: ignore[return-value]  # AUTH_USER_MODEL is this class
+        return self.task.user
 
     @cached_property
     def project(self) -> Project:
@@ -59,13 +63,6 @@ class TaskCall:
         """The generator of the project's own workspace."""
         return ProjectGenerator(str(self.project.pk))
 
-    def api(self, method: str, endpoint: str, data: Any = None, params: Any = None) -> Any:  # noqa: ANN401  (JSON)
-        """Call our REST API as the user; a repeated attempt repeats the same Idempotency-Key."""
-        return run_call(
-            user=self.user,
-            idempotency_key=self.task.key,
-            method=method,
-            endpoint=endpoint,
-            data=data,
-            params=params,
-        )
+    def api(self, work: Callable[[AgentAPICaller], Awaitable[Result]]) -> Result:
+        """Do something with our REST API as the user; a repeated attempt repeats the same idempotency keys."""
+        return run(work, user=self.user, idempotency_key=self.task.key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from celery import Task
@@ -48,8 +48,9 @@ class ServiceTask(Task[Any, Any]):
 
     def signature_from_request(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Keep a retried message readable: Celery drops `argsrepr` from it."""
-        signature = super().signature_from_request(*args, **kwargs)
-        return signature.set(argsrepr=self.request.argsrepr, kwargsrepr=self.request.kwargsrepr)
+        signature: Any = super().signature_from_request(*args, **kwargs)
+        request: Any = self.request
+        return signature.set(argsrepr=request.argsrepr, kwargsrepr=request.kwargsrepr)
 
 
 def service_task(name: str) -> Callable[[Body], ServiceTask]:
@@ -67,7 +68,10 @@ def service_task(name: str) -> Callable[[Body], ServiceTask]:
         def run(self: ServiceTask, task_id: str) -> None:
             _run(self, body, UUID(task_id))
 
-        return app.task(run, name=name, base=ServiceTask, bind=True, max_retries=None, typing=False)
+        made = app.task(name=name, base=ServiceTask, bind=True, max_retries=None, typing=False, throws=(TaskFailed,))(
+            run
+        )
+        return cast("ServiceTask", made)
 
     return register
 

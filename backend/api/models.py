@@ -15,6 +15,8 @@ class IdempotentRequest(models.Model):
     """SHA-256 of method, path and body: the same key with another request is an error."""
     status_code = models.PositiveSmallIntegerField(null=True, blank=True)
     body = models.JSONField(null=True, blank=True)
+    headers = models.JSONField(default=dict)
+    """The answer's headers that a client reads: Location."""
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:

@@ -1,7 +1,8 @@
 """Every setting that comes from the environment, in one typed value.
 
 It is read once per process by `load`. A senseless value stops the process with the variable's name.
-Secrets are not read from here: they live in files, see `backend.config.secret_files`.
+Secrets that Repomill makes for itself are not read from here, see `backend.config.secret_files`. A URL that holds a
+password can lie in a file whose path is given: DATABASE_URL_FILE for DATABASE_URL, REDIS_URL_FILE for REDIS_URL.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from environs import Env, EnvError
 
@@ -30,9 +31,9 @@ class Environment:
     data_dir: Path
     """REPOMILL_DATA_DIR: where everything Repomill writes lies; default `var/` in the checkout."""
     database_url: str
-    """DATABASE_URL: default SQLite in the data folder."""
+    """DATABASE_URL, or the content of the file DATABASE_URL_FILE: default SQLite in the data folder."""
     redis_url: str
-    """REDIS_URL: default the embedded broker's socket in the data folder."""
+    """REDIS_URL, or the content of the file REDIS_URL_FILE: default the embedded broker's socket in the data folder."""
     backend_url: str
     """BACKEND_URL: the origin of our own REST API as workers reach it."""
     generated_projects_dir: Path
@@ -70,7 +71,7 @@ class Environment:
 
 def embedded_redis_url(data_dir: Path) -> str:
     """Return the URL of the broker that `repomill up` starts for a data folder."""
-    return f"redis+socket://{data_dir / 'redis.sock'}?virtual_host=0"
+    return f"redis+socket://{quote(str(data_dir / 'redis.sock'))}?virtual_host=0"
 
 
 def read(variables: Mapping[str, str]) -> Environment:
@@ -91,8 +92,8 @@ def _parse(env: Env) -> Environment:
     generated = env.str("GENERATED_PROJECTS_DIR", "") or str(data_dir / "generated-projects")
     return Environment(
         data_dir=data_dir,
-        database_url=env.str("DATABASE_URL", "") or f"sqlite:///{data_dir / 'repomill.sqlite3'}",
-        redis_url=env.str("REDIS_URL", "") or embedded_redis_url(data_dir),
+        database_url=_url(env, "DATABASE_URL") or f"sqlite:///{quote(str(data_dir / 'repomill.sqlite3'))}",
+        redis_url=_url(env, "REDIS_URL") or embedded_redis_url(data_dir),
         backend_url=(env.str("BACKEND_URL", "") or "http://127.0.0.1:8000").rstrip("/"),
         generated_projects_dir=Path(generated).expanduser().absolute(),
         debug=env.bool("REPOMILL_DEBUG", False),
@@ -103,6 +104,23 @@ def _parse(env: Env) -> Environment:
         task_hard_limit=env.int("REPOMILL_TASK_HARD_LIMIT", 1800),
         worker_concurrency=env.int("REPOMILL_WORKER_CONCURRENCY", 2),
     )
+
+
+def _url(env: Env, name: str) -> str:
+    """Return a URL that may hold a password: from its variable, or from the file that `<name>_FILE` names."""
+    value: str = env.str(name, "")
+    file: str = env.str(f"{name}_FILE", "")
+    if not file:
+        return value
+    if value:
+        raise ConfigurationError(
+            f"Both {name} and {name}_FILE are set.", field=name, hint="Unset one of the two; the file is safer."
+        )
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigurationError(f"{name}_FILE names {file}, which cannot be read: {reason}.", field=name) from error
 
 
 def _check(environment: Environment) -> Environment:

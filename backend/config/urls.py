@@ -1,7 +1,33 @@
-"""The composition root of the web process."""
+"""The composition root of the web process: which address serves what."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.decorators.http import conditional_page
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from backend.api.health import healthz, readyz
+
+handler400 = "backend.api.errors.bad_request"
+handler403 = "backend.api.errors.forbidden"
+handler404 = "backend.api.errors.not_found"
+handler500 = "backend.api.errors.server_error"
+
+# Every app brings the paths of its own nouns; here is only said where they begin.
+api_v1: list[URLPattern | URLResolver] = [
+    path("auth/", include("backend.apps.authentication.urls")),
+    path("", include("backend.apps.projects.urls")),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="docs")),
+    path("api/v1/", include(api_v1)),
+    path("api/schema/", conditional_page(SpectacularAPIView.as_view()), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/redoc/", SpectacularRedocView.as_view(url_name="schema", template_name="api/redoc.html"), name="redoc"),
+    path("admin/", admin.site.urls),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backend.apps.exports.services.deliver import deliver_to_git
+from backend.apps.exports.services.deliver import deliver_archive, deliver_to_git
 from workers.call import TaskCall
 from workers.service_task import service_task
 
@@ -15,3 +15,15 @@ def export_to_git(
 ) -> dict[str, Any]:
     """Push the execution's generation to a git remote."""
     return deliver_to_git(key=call.task.key, **call.work, repository_name=repository_name, url=url, branch=branch)
+
+
+@service_task("export.export_as_zip")
+def export_as_zip(call: TaskCall) -> dict[str, Any]:
+    """Deliver the execution's generation as a zip archive."""
+    return deliver_archive(key=call.task.key, **call.work, format="zip")
+
+
+@service_task("export.export_as_tar")
+def export_as_tar(call: TaskCall, *, compressed: bool = True) -> dict[str, Any]:
+    """Deliver the execution's generation as a tar archive, by default compressed with gzip."""
+    return deliver_archive(key=call.task.key, **call.work, format="tar.gz" if compressed else "tar")

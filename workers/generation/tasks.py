@@ -20,7 +20,7 @@ def generate(call: TaskCall, **content: Any) -> dict[str, Any]:  # noqa: ANN401 
 
 
 @service_task("generation.package_project")
-def package_project(call: TaskCall, *, format: str = "zip") -> dict[str, Any]:  # noqa: A002  (the specification's name)
+def package_project(call: TaskCall, *, format: str = "zip") -> dict[str, Any]:
     """Package the execution's generation."""
     return generations.package(**call.work, format=format)
 

@@ -6,6 +6,7 @@ import logging
 
 from django.utils import timezone
 
+from backend.api.idempotency import forget_old_answers as forget_once
 from backend.apps.workflows.execution.reconcile import reconcile as reconcile_once
 from backend.config.celery import app
 
@@ -18,3 +19,11 @@ def reconcile() -> None:
     report = reconcile_once(now=timezone.now())
     if report.republished or report.taken_back:
         logger.info("reconciled: %d sent again, %d taken back", report.republished, report.taken_back)
+
+
+@app.task(name="maintenance.forget_old_answers")
+def forget_old_answers() -> None:
+    """Forget the answers that were kept for idempotency keys longer than they need to be."""
+    forgotten = forget_once()
+    if forgotten:
+        logger.info("forgot %d answers kept for idempotency keys", forgotten)

@@ -72,7 +72,7 @@ def _database() -> dict[str, Any]:
     parsed: dict[str, Any] = dict(dj_database_url.parse(ENVIRONMENT.database_url))
     if parsed["ENGINE"] == "django.db.backends.sqlite3":
         parsed["OPTIONS"] = {
-            # A writer takes its lock at BEGIN: a transaction that reads first and writes later cannot fail in its middle.
+            # A writer takes its lock at BEGIN: a transaction that reads first and writes later cannot fail midway.
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
@@ -97,6 +97,8 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
+# WhiteNoise warns at every start when it is absent.
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 # Served straight from the packages: someone who only installs needs no build step.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
@@ -111,6 +113,11 @@ LOCAL_REPOSITORIES_DIR = DATA_DIR / "repositories"
 
 BACKEND_URL = ENVIRONMENT.backend_url
 OPENAPI_PATH = "/api/schema/"
+# Where stories and sprints live on the server at BACKEND_URL: "nested" (below their project, as in our own API), "flat"
+# (/projects/stories/), or "auto": nested, unless the server's OpenAPI document shows the other.
+AGENT_API_LAYOUT = "auto"
+# Whether that server honours Idempotency-Key, as our own does. Where not, a POST whose answer is lost is in doubt.
+AGENT_API_HONOURS_KEYS = True
 
 # Security headers and cookies. HTTPS is enforced by the proxy in front, which sets the header that is trusted here.
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -120,11 +127,11 @@ SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["backend.apps.authentication.tokens.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["backend.api.parsers.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "backend.api.schema.Schema",
     "DEFAULT_PAGINATION_CLASS": "backend.api.pagination.NumberedPages",
     "EXCEPTION_HANDLER": "backend.api.errors.as_problem",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -150,6 +157,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "backend.api.schema.add_problems"],
+    # Several models have a `status`; each list of values gets a name that says whose it is.
+    "ENUM_NAME_OVERRIDES": {
+        "StoryStatus": "backend.apps.projects.models.Story.Status",
+        "SprintStatus": "backend.apps.projects.models.Sprint.Status",
+    },
 }
 
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"

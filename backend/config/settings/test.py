@@ -8,6 +8,6 @@ import tempfile
 if "REPOMILL_DATA_DIR" not in os.environ:
     os.environ["REPOMILL_DATA_DIR"] = tempfile.mkdtemp(prefix="repomill-test-")
 
-from backend.config.settings.base import *  # noqa: E402, F403  (the settings module is the interface)
+from backend.config.settings.base import *  # noqa: F403  (the settings module is the interface)
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

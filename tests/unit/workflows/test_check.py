@@ -91,7 +91,9 @@ def test_a_definition_as_data():
 
 def test_files(tmp_path: Path):
     good = tmp_path / "good.json"
-    good.write_text('{"name": "x", "steps": [{"id": "a", "type": "api_call", "config": {"method": "GET", "endpoint": "/"}}]}')
+    good.write_text(
+        '{"name": "x", "steps": [{"id": "a", "type": "api_call", "config": {"method": "GET", "endpoint": "/"}}]}'
+    )
     assert read_definition_file(good).name == "x"
     with pytest.raises(InvalidDefinition) as raised:
         read_definition_file(tmp_path / "missing.yaml")

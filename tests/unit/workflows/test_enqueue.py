@@ -29,6 +29,8 @@ def test_the_same_key_is_the_same_work(user, broker):
         enqueue_method(method="generation.write_file", arguments={"path": "y"}, key="k", user=user)
     with pytest.raises(InvalidInput):
         enqueue_method(method="generation.write_file", arguments={"path": object()}, key="z", user=user)
+    with pytest.raises(InvalidInput):
+        enqueue_method(method="generation.write_file", arguments={}, key="with space", user=user)
 
 
 @pytest.mark.parametrize(("error", "outcome"), [(RemoteRefused, Failed), (RemoteUnreachable, TryAgain)])

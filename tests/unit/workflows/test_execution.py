@@ -196,6 +196,7 @@ def test_a_foreign_error_gets_a_meaning_and_loses_its_text(start, runner, caplog
     execution = start({"id": "a", "type": "one"})
     outcome = runner.do(task_of(execution, "a").pk)
     task = task_of(execution, "a")
+    assert task.error is not None
     assert task.error["code"] == code
     assert isinstance(outcome, TryAgain) is retryable
     assert "s3cret" not in str(task.error) + caplog.text

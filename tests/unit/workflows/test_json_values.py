@@ -15,7 +15,7 @@ def deep(levels):
 
 @pytest.mark.parametrize("value", [None, True, 1, 1.5, "x", "ä😀", [], {"a": [{"b": None}]}, deep(99)])
 def test_what_is_json(value):
-    assert check_json(value, where="inputs") is None
+    check_json(value, where="inputs")
 
 
 @pytest.mark.parametrize(

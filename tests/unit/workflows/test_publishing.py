@@ -56,6 +56,8 @@ def test_a_dead_broker_is_no_error(monkeypatch, caplog):
     def dead(*args, **kwargs):
         raise OperationalError("redis://:p4ssword@host")
 
-    monkeypatch.setattr("backend.apps.workflows.publishing.chain", lambda *links: type("C", (), {"apply_async": dead})())
+    monkeypatch.setattr(
+        "backend.apps.workflows.publishing.chain", lambda *links: type("C", (), {"apply_async": dead})()
+    )
     assert publish_chain([task()]) is False
     assert "p4ssword" not in caplog.text

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db import OperationalError
@@ -37,7 +38,7 @@ def test_only_one_of_many_messages_claims(start):
 
 
 def test_an_unknown_task_is_left_alone(db):
-    missing = claim("00000000-0000-4000-8000-000000000000", worker="w", now=timezone.now())
+    missing = claim(UUID("00000000-0000-4000-8000-000000000000"), worker="w", now=timezone.now())
     assert missing == NotClaimed(finished=False, why="there is no such task")
 
 
@@ -183,7 +184,7 @@ def test_a_heartbeat_notices_that_it_has_been_overtaken(monkeypatch, settings, a
     monkeypatch.setattr("backend.apps.workflows.execution.heartbeat.extend_lease", beats)
     if not lost:
         beats.answers += [True] * 100_000
-    heartbeat = Heartbeat("00000000-0000-4000-8000-000000000000", attempt=1)
+    heartbeat = Heartbeat(UUID("00000000-0000-4000-8000-000000000000"), attempt=1)
     with heartbeat:
         if lost:
             assert beats.over.wait(10)

@@ -38,12 +38,14 @@ def test_repo_creation_is_the_chain_generate_package_push():
     assert [link.method for link in links("repo_creation", {"export_type": "zip"})] == [
         "generation.generate",
         "generation.package_project",
+        "export.export_as_zip",
     ]
+    assert links("repo_creation", {"export_type": "tar.gz"})[2] == Link("export.export_as_tar", {"compressed": True})
+    assert links("repo_creation", {"export_type": "tar"})[2] == Link("export.export_as_tar", {"compressed": False})
     step_type = step_types.get("repo_creation")
     assert step_type is not None
     result = step_type.result([{"commit": "c"}, {"path": "a.zip"}, {"html_url": "u"}])
     assert result == {"html_url": "u", "generation": {"commit": "c"}, "archive": {"path": "a.zip"}}
-    assert step_type.result([{"commit": "c"}, {"path": "a.zip"}])["archive"] == {"path": "a.zip"}
 
 
 def test_file_generation_takes_a_structure_or_one_file():

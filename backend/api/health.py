@@ -1,0 +1,76 @@
+"""Two questions of whoever runs the process: does it live, and can it serve? Both answer without a token.
+
+They tell no more than which part does not work; the reason is in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from kombu import Connection
+
+from backend.config.celery import app
+
+logger = logging.getLogger(__name__)
+
+BROKER_SECONDS = 1.0
+"""How long the broker has to answer a ping."""
+
+
+@require_safe
+@never_cache
+def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  (a view)
+    """Answer 200: the process lives."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  (a view)
+    """Answer 200 when everything that requests need works, and 503 with what does not."""
+    checks: dict[str, Callable[[], bool]] = {
+        "database": database_answers,
+        "migrations": migrations_are_applied,
+        "broker": broker_answers,
+    }
+    failing = [name for name, check in checks.items() if not _holds(name, check)]
+    body = {"status": "unavailable" if failing else "ok", "failing": failing}
+    return JsonResponse(body, status=503 if failing else 200)
+
+
+def database_answers() -> bool:
+    """Return whether the database answers a query."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        return bool(cursor.fetchone() == (1,))
+
+
+def migrations_are_applied() -> bool:
+    """Return whether no migration is left to apply."""
+    executor = MigrationExecutor(connection)
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+def broker_answers() -> bool:
+    """Return whether the broker answers a ping in time; opening a channel pings it."""
+    options = {**app.conf.broker_transport_options, "socket_connect_timeout": BROKER_SECONDS}
+    options |= {"socket_timeout": BROKER_SECONDS, "max_retries": 0, "retry_on_timeout": False}
+    with Connection(app.conf.broker_url, connect_timeout=BROKER_SECONDS, transport_options=options) as broker:
+        broker.connect()
+        broker.channel()
+    return True
+
+
+def _holds(name: str, check: Callable[[], bool]) -> bool:
+    try:
+        # Whatever a driver raises, it means: not ready.
+        return check()
+    except Exception:
+        logger.warning("Not ready: %s", name, exc_info=True)
+        return False

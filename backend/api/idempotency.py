@@ -1,0 +1,141 @@
+"""Makes requests safe to repeat: the same key and request get the first one's answer, and are done once.
+
+The claim of the key, the effect and the stored answer commit in one transaction: a crash leaves all or none. Only
+successes are kept, for 24 hours: a refusal changed nothing, and the same request may be right later. See
+docs/decisions/0015-idempotency-keys.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from backend.api.errors import IdempotencyKeyInUse, IdempotencyKeyReused
+from backend.api.models import IdempotentRequest
+from backend.errors import InvalidInput, RepomillError
+
+METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+LONGEST_KEY = 255
+KEPT = timedelta(hours=24)
+KEPT_HEADERS = ("Location",)
+LOCK_NOT_AVAILABLE = "55P03"
+WAIT_SECONDS = 10
+"""How long a request waits for the first one with its key on PostgreSQL; on SQLite, as long as for any writer."""
+
+Handler = Callable[..., HttpResponseBase]
+
+
+class HonoursKeys(APIView):
+    """A view that honours the Idempotency-Key header. The user must be known: there is no key for strangers.
+
+    All unsafe methods honour it, and not POST alone: a DELETE that is repeated because its answer was lost must not be
+    told that there is no such thing, and a late PATCH must not undo what somebody changed since.
+    """
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  (as in APIView)
+        """Check the request as every view does, then put the key's guard around the handler."""
+        super().initial(request, *args, **kwargs)
+        key = read_key(request)
+        if request.method in METHODS and key is not None and request.user.pk is not None:
+            # `dispatch` looks the handler up after this, on the instance, which lives for one request.
+            name = request.method.lower()
+            handler: Handler = getattr(self, name, self.http_method_not_allowed)
+            setattr(self, name, partial(_once, handler, key, request.user.pk))
+
+
+def read_key(request: Request) -> str | None:
+    """Return the request's key, or None without one. Raises InvalidInput for one that is too long or not printable."""
+    key = request.headers.get(HEADER)
+    if key is None:
+        return None
+    if not 0 < len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
+        raise InvalidInput(
+            f"{HEADER} must be 1 to {LONGEST_KEY} printable ASCII characters.",
+            field=HEADER,
+            hint="Use a random UUID for each thing that is to be done once.",
+        )
+    return key
+
+
+def fingerprint(request: Request) -> str:
+    """Return the SHA-256 of method, path with query, content type and body."""
+    said = (request.method or "", request.get_full_path(), request.content_type or "")
+    digest = hashlib.sha256("\n".join(said).encode(errors="surrogateescape"))
+    digest.update(b"\n" + request.body)
+    return digest.hexdigest()
+
+
+def forget_old_answers() -> int:
+    """Delete the answers that are older than 24 hours, and return how many there were."""
+    return IdempotentRequest.objects.filter(created_at__lt=timezone.now() - KEPT).delete()[0]
+
+
+def _once(handler: Handler, key: str, user_id: UUID, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
+    print_of_request = fingerprint(request)
+    with transaction.atomic():
+        row, first = _claim(user_id=user_id, key=key, request_print=print_of_request)
+        if not first:
+            return _replay(row, request_print=print_of_request)
+        response = handler(request, *args, **kwargs)
+        if response.status_code >= 400:
+            transaction.set_rollback(True)
+        else:
+            _keep(row, response)
+    return response
+
+
+def _claim(*, user_id: UUID, key: str, request_print: str) -> tuple[IdempotentRequest, bool]:
+    """Return the key's row, and whether this request is its first. Waits while another one is at work with it."""
+    _bound_waiting(f"'{WAIT_SECONDS}s'")
+    try:
+        with transaction.atomic():
+            IdempotentRequest.objects.filter(user_id=user_id, created_at__lt=timezone.now() - KEPT).delete()
+            row = IdempotentRequest.objects.create(user_id=user_id, key=key, fingerprint=request_print)
+    except IntegrityError:
+        return IdempotentRequest.objects.get(user_id=user_id, key=key), False
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        raise IdempotencyKeyInUse(retry_after=1, hint="Send the same request again in a second.") from error
+    _bound_waiting("DEFAULT")
+    return row, True
+
+
+def _bound_waiting(limit: str) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout TO {limit}")
+
+
+def _replay(row: IdempotentRequest, *, request_print: str) -> Response:
+    if row.fingerprint != request_print:
+        raise IdempotencyKeyReused(
+            field=HEADER, hint="Use another key for another request; the same key only to repeat the same request."
+        )
+    headers = {**row.headers, REPLAYED: "true"}
+    return Response(row.body, status=row.status_code, headers=headers)
+
+
+def _keep(row: IdempotentRequest, response: HttpResponseBase) -> None:
+    if not isinstance(response, Response):
+        raise RepomillError("A view that honours Idempotency-Key must answer with a rest_framework Response.")
+    rendered = JSONRenderer().render(response.data)
+    row.status_code = response.status_code
+    row.body = json.loads(rendered) if rendered else None
+    row.headers = {name: response[name] for name in KEPT_HEADERS if response.has_header(name)}
+    row.save(update_fields=["status_code", "body", "headers"])

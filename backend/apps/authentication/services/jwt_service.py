@@ -1,0 +1,39 @@
+"""Mints the tokens that Repomill acts with in a user's name. `backend.apps.authentication.tokens` reads them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import AccessToken
+
+from backend.apps.authentication.models import User
+from backend.errors import PermissionRefused
+
+
+class JWTService:
+    """Mints short-lived access tokens. A token is never stored: whoever needs one later asks again."""
+
+    @property
+    def lifetime(self) -> timedelta:
+        """How long a token is good for from the moment it is minted."""
+        lifetime: timedelta = api_settings.ACCESS_TOKEN_LIFETIME
+        return lifetime
+
+    def generate_token(self, user: User) -> str:
+        """Return a fresh access token for the user as the database knows them now.
+
+        The row is read anew, because a run can outlive a deactivation or a change of password.
+        Raises PermissionRefused when the user is gone or inactive.
+        """
+        current = User.objects.filter(pk=user.pk, is_active=True).first()
+        if current is None:
+            raise PermissionRefused(
+                "The user's account is not active, so nothing can be done in their name.",
+                hint="Ask an administrator to activate the account, or run this as another user.",
+                field="user",
+            )
+        return str(AccessToken.for_user(current))
+
+
+jwt_service = JWTService()

@@ -1,0 +1,78 @@
+"""The errors of projects: their paths, templates, quotas, workspaces and the hosts they are exported to.
+
+What the caller may do about each is its meaning (`retryable`, `hint`); who decides is named in `backend.errors`.
+"""
+
+from __future__ import annotations
+
+from backend.errors import Conflict, InvalidInput, RemoteRefused, RepomillError, TemporaryFailure
+
+
+class InvalidPath(InvalidInput):
+    """The path cannot be used in a project.
+
+    place: `path`, and `rule`, the stable name of the rule that it breaks (see `backend.apps.projects.services.paths`).
+    """
+
+    code = "invalid_path"
+
+
+class InvalidTemplate(InvalidInput):
+    """The template cannot be rendered.
+
+    place: `template`, the name of the template, and `line` where it is known.
+    """
+
+    code = "invalid_template"
+
+
+class QuotaExceeded(InvalidInput):
+    """The project is larger than its limits allow.
+
+    place: `limit`, the name of the limit, `maximum`, its value, and `value`, what was asked for.
+    """
+
+    code = "quota_exceeded"
+
+
+class WorkspaceBusy(TemporaryFailure):
+    """Somebody else is writing to the workspace at the moment."""
+
+    code = "workspace_busy"
+
+
+class RepositoryExists(Conflict):
+    """A repository of this name exists and was not made by this project."""
+
+    code = "repository_exists"
+
+
+class Diverged(Conflict):
+    """The remote repository has moved on since the last export."""
+
+    code = "diverged"
+
+
+class CredentialRejected(RemoteRefused):
+    """The host does not accept the credential."""
+
+    code = "credential_rejected"
+
+
+class GitFailed(RepomillError):
+    """Git could not do it."""
+
+    code = "git_failed"
+
+    def __init__(
+        self, message: str | None = None, *, words: str = "", output: bytes = b"", timed_out: bool = False
+    ) -> None:
+        """Build the error.
+
+        words: what git said on standard error, cleaned. output: what it had answered until then.
+        timed_out: whether it was ended because it took too long.
+        """
+        super().__init__(message)
+        self.words = words
+        self.output = output
+        self.timed_out = timed_out

@@ -1,0 +1,25 @@
+"""The paths of projects, stories and sprints, below /api/v1/."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+
+from backend.apps.projects.api import ProjectViewSet, SprintViewSet, StoryViewSet
+
+LISTED: dict[str, Any] = {"get": "list", "post": "create"}
+SINGLE: dict[str, Any] = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+
+urlpatterns = [
+    path("projects/", ProjectViewSet.as_view(LISTED), name="projects"),
+    path(
+        "projects/<uuid:project_id>/",
+        ProjectViewSet.as_view({"get": "retrieve", "put": "update", "patch": "partial_update"}),
+        name="project",
+    ),
+    path("projects/<uuid:project_id>/stories/", StoryViewSet.as_view(LISTED), name="stories"),
+    path("stories/<uuid:story_id>/", StoryViewSet.as_view(SINGLE), name="story"),
+    path("projects/<uuid:project_id>/sprints/", SprintViewSet.as_view(LISTED), name="sprints"),
+    path("sprints/<uuid:sprint_id>/", SprintViewSet.as_view(SINGLE), name="sprint"),
+]

@@ -1,0 +1,76 @@
+"""The API's description is whole, and the pages that show it need nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from backend.apps.agents.services import openapi
+
+
+@pytest.fixture
+def document(db: None) -> Any:
+    return Client().get("/api/schema/", headers={"Accept": "application/json"}).json()
+
+
+def test_the_description_is_valid_without_a_warning(tmp_path: Any) -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema.yml"))
+    assert (tmp_path / "schema.yml").stat().st_size > 1000
+
+
+def test_every_operation_answers_errors_as_problems(document: Any) -> None:
+    operations = [operation for item in document["paths"].values() for operation in item.values()]
+    assert len(operations) > 15
+    for operation in operations:
+        assert "application/problem+json" in operation["responses"]["default"]["content"]
+        assert operation["description"]
+    assert "Problem" in document["components"]["schemas"]
+
+
+def test_unsafe_methods_show_the_key_except_where_it_is_not_honoured(document: Any) -> None:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            shows = any(each["name"] == "Idempotency-Key" for each in operation.get("parameters", []))
+            assert shows == (method != "get" and not path.startswith("/api/v1/auth/")), (method, path)
+
+
+def test_tokens_are_asked_for_everywhere_else(document: Any) -> None:
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            assert ({"jwtAuth": []} in operation.get("security", [])) != path.startswith("/api/v1/auth/")
+
+
+def test_an_agent_can_read_it(document: Any) -> None:
+    operations = {each["path"] + " " + each["method"]: each for each in openapi.operations(document)}
+    create = operations["/api/v1/projects/{project_id}/stories/ POST"]
+    assert create["summary"] == "Create a story"
+    assert create["body_schema"]["properties"]["status"]
+    assert {each["name"] for each in create["parameters"]} == {"project_id", "Idempotency-Key"}
+
+
+def test_it_is_not_sent_again_to_who_has_it(db: None) -> None:
+    first = Client().get("/api/schema/", headers={"Accept": "application/json"})
+    again = Client().get("/api/schema/", headers={"Accept": "application/json", "If-None-Match": first["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("page", ["/api/docs/", "/api/redoc/"])
+def test_the_pages_load_nothing_from_elsewhere(db: None, page: str) -> None:
+    answer = Client().get(page)
+    assert answer.status_code == 200
+    sources = re.findall(r'(?:src|href)="([^"]+)"', answer.content.decode())
+    assert sources
+    assert [each for each in sources if "://" in each or each.startswith("//")] == []
+
+
+def test_the_root_leads_to_the_pages() -> None:
+    answer = Client().get("/")
+    assert (answer.status_code, answer["Location"]) == (302, "/api/docs/")
+
+
+def test_the_admin_is_there(db: None) -> None:
+    assert Client().get("/admin/login/").status_code == 200
