@@ -14,10 +14,10 @@ from backend.errors import InvalidInput
 def _links(config: dict[str, Any]) -> list[Link]:
     generate = Link("generation.generate", content_of(config))
     if "export_type" in config:
-        return [generate, Link("generation.package_project", {"format": config["export_type"]})]
+        return [generate, Link("generation.package_project", {"format": config["export_type"]}), _archive_link(config)]
     if ("repository_name" in config) == ("url" in config):
         raise InvalidInput(
-            "A repository is named either by repository_name or by url.", field="repository_name", expected="one of them"
+            "Name a repository either by repository_name or by url.", field="repository_name", expected="one of them"
         )
     target = {name: config[name] for name in ("repository_name", "url", "branch") if name in config}
     return [
@@ -27,9 +27,15 @@ def _links(config: dict[str, Any]) -> list[Link]:
     ]
 
 
+def _archive_link(config: dict[str, Any]) -> Link:
+    if config["export_type"] == Archive.Format.ZIP:
+        return Link("export.export_as_zip")
+    return Link("export.export_as_tar", {"compressed": config["export_type"] == Archive.Format.TAR_GZ})
+
+
 def _result(results: Sequence[Any]) -> dict[str, Any]:
-    generation, archive, *pushed = results
-    return {**(pushed[0] if pushed else {}), "generation": generation, "archive": archive}
+    generation, archive, delivery = results
+    return {**delivery, "generation": generation, "archive": archive}
 
 
 REPO_CREATION = register(

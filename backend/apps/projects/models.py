@@ -111,7 +111,8 @@ class GeneratedProject(Timestamped):
     """One generation of a project: a commit of its own workspace, with counts and status.
 
     pending ──> generating ──> completed ──> archived
-                    ├──> failed ──> generating (a resumed execution)
+                    │              └──> generating (a later step adds files)
+                    └──> failed ──> generating (a resumed execution)
     """
 
     class Status(models.TextChoices):
@@ -139,6 +140,8 @@ class GeneratedProject(Timestamped):
     parent_commit = models.CharField(max_length=64, blank=True)
     commit = models.CharField(max_length=64, blank=True)
     content_digest = models.CharField(max_length=64, blank=True)
+    empty_directories = models.JSONField(default=list, blank=True)
+    """Paths of the directories without anything in them, which a git commit cannot hold."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     completed_at = models.DateTimeField(null=True, blank=True)
 

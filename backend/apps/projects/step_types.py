@@ -57,11 +57,12 @@ def _links(config: dict[str, Any]) -> list[Link]:
     if "file_path" in config:
         if content:
             raise InvalidInput(
-                "file_path stands for one file; give either it or a structure.", field="file_path", expected="one of them"
+                "Give either file_path, for one file, or a structure.", field="file_path", expected="one of them"
             )
         content = {"files": [{"path": config["file_path"], "content": config.get("content", "")}]}
     if not content:
-        raise InvalidInput("There is nothing to generate.", field="config", expected="one of " + ", ".join(CONTENT_KEYS))
+        wanted = "one of " + ", ".join(CONTENT_KEYS)
+        raise InvalidInput("There is nothing to generate.", field="config", expected=wanted)
     return [Link("generation.generate", content)]
 
 

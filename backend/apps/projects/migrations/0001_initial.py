@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ('parent_commit', models.CharField(blank=True, max_length=64)),
                 ('commit', models.CharField(blank=True, max_length=64)),
                 ('content_digest', models.CharField(blank=True, max_length=64)),
+                ('empty_directories', models.JSONField(blank=True, default=list)),
                 ('completed_at', models.DateTimeField(blank=True, null=True)),
                 ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('workflow_execution', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='generated_projects', to='workflows.workflowexecution')),

@@ -1,0 +1,35 @@
+"""Which deliveries a user may see. It reads; it changes nothing."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from backend.apps.authentication.models import User
+from backend.apps.exports.models import RepositoryExport
+from backend.apps.projects.selectors import visible_projects
+from backend.errors import NotFound
+
+
+def visible_exports(*, user: User) -> QuerySet[RepositoryExport]:
+    """Return the deliveries of the projects that the user may see, newest first."""
+    return RepositoryExport.objects.filter(
+        generated_project__project__in=visible_projects(user=user).values("pk")
+    ).select_related("generated_project__project")
+
+
+def get_export(*, user: User, export_id: UUID | str) -> RepositoryExport:
+    """Return the delivery. Raises NotFound where there is none or the user may not see its project."""
+    try:
+        identifier = export_id if isinstance(export_id, UUID) else UUID(export_id)
+    except ValueError:
+        found = None
+    else:
+        found = visible_exports(user=user).filter(pk=identifier).first()
+    if found is None:
+        raise NotFound(
+            f"There is no export {str(export_id)[:100]!r}.",
+            hint="Check the id, and that you are a member of its project.",
+        )
+    return found

@@ -1,0 +1,209 @@
+"""Packaging a tree as zip, tar or tar.gz.
+
+Regular files and directories only, sorted, with fixed times, owners and modes, so that the same content gives the same
+bytes; streamed, so that memory does not grow with the project; published whole under its name or not at all. The
+content's own digest is taken on the way, and an archive of other content than was asked for is not published.
+
+It compresses with ISA-L, a deflate for speed; docs/decisions/0013-archives.md has the figures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from io import BufferedWriter, RawIOBase
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+from uuid import uuid4
+
+from isal import igzip_threaded
+
+from backend.apps.projects.services.content import Content, ContentFile, Reading, Tree, empty_directories
+from backend.apps.projects.services.workspace import Entry
+from backend.apps.projects.services.zip_writer import ZipWriter
+from backend.errors import Conflict, InvalidInput
+
+# 1980-01-01: the oldest date that a zip can hold; tar takes the same, because 1970 makes GNU tar warn.
+SECONDS = 315_532_800
+BUFFER = 1024 * 1024
+GZIP_THREADS = 2
+LEVEL = 2
+LARGEST_USTAR = 8**11
+
+
+@dataclass(frozen=True)
+class ArchiveFile:
+    """A published archive: where it lies, its bytes, its SHA-256, and the digest of the content that is in it."""
+
+    path: Path
+    format: str
+    size: int
+    digest: str
+    content_digest: str
+
+
+def write_archive(
+    *, workspace: Tree, target: Path, format: str, top: str | None = None, content_digest: str | None = None
+) -> ArchiveFile:
+    """Package a tree into the file `target`, replacing what is there.
+
+    workspace: a `Workspace`, or any other tree of files.
+    format: zip, tar or tar.gz.
+    top: a directory inside the archive that everything is put into; none by default.
+    content_digest: what the content must be; unchecked by default.
+    Raises InvalidInput for another format, Conflict for other content, InvalidPath for a link in the workspace. Nothing
+    is left behind then.
+    """
+    pack = _WRITERS.get(format)
+    if pack is None:
+        raise InvalidInput(
+            f"There is no archive format {format[:50]!r}.", field="format", expected=list(_WRITERS), hint="Choose one."
+        )
+    with _published(target) as output:
+        with BufferedWriter(output, BUFFER) as buffered:
+            content = pack(workspace, buffered, f"{top}/" if top else "")
+        if content_digest is not None and content.digest != content_digest:
+            raise Conflict("The files are no longer those that were generated.", hint="Generate the project again.")
+    return ArchiveFile(
+        path=target, format=format, size=output.size, digest=output.hash.hexdigest(), content_digest=content.digest
+    )
+
+
+class _Output(RawIOBase):
+    """The archive being written: counts and hashes on the way. It cannot seek, so no byte is changed afterwards."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.size = 0
+        self.hash = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:  # noqa: ANN401  (any buffer)
+        self._file.write(data)
+        self.hash.update(data)
+        self.size += len(data)
+        return len(data)
+
+
+@contextmanager
+def _published(target: Path) -> Iterator[_Output]:
+    """Give a file beside the target that takes its place, safe on the disk, when the block ends well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{uuid4()}.part")
+    try:
+        with part.open("xb", buffering=0) as file:
+            yield _Output(file)
+            os.fsync(file.fileno())
+        part.replace(target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            part.unlink()
+        raise
+    directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+class _Watched:
+    """A file of the tree while the archive reads it: no more and no fewer bytes than it had when it was listed."""
+
+    def __init__(self, stream: BinaryIO, entry: Entry) -> None:
+        self._stream = stream
+        self._entry = entry
+        self._reading = Reading(entry)
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, never one more than was listed: `finish` finds those."""
+        data = self._stream.read(min(size, self._entry.size - self._reading.size))
+        self._reading.take(data)
+        return data
+
+    def finish(self) -> ContentFile:
+        if self._stream.read(1) or self._reading.size != self._entry.size:
+            raise Conflict(f"{self._entry.path!r} changed while it was packaged.", path=self._entry.path)
+        return self._reading.finish()
+
+
+class _Zip:
+    def __init__(self, output: IO[bytes], stack: ExitStack) -> None:
+        self._zip = ZipWriter(output)
+        stack.callback(self._zip.finish)
+
+    def directory(self, name: str) -> None:
+        self._zip.add_directory(name)
+
+    def file(self, name: str, entry: Entry, stream: _Watched) -> None:
+        chunks = iter(lambda: stream.read(BUFFER), b"")
+        self._zip.add_file(name, chunks, size=entry.size, executable=entry.executable)
+
+
+class _Tar:
+    def __init__(self, output: IO[bytes], stack: ExitStack) -> None:
+        self._output = output
+        stack.callback(self._end)
+        self._written = 0
+
+    def directory(self, name: str) -> None:
+        self._header(name, tarfile.DIRTYPE, 0o755, 0)
+
+    def file(self, name: str, entry: Entry, stream: _Watched) -> None:
+        self._header(name, tarfile.REGTYPE, 0o755 if entry.executable else 0o644, entry.size)
+        while data := stream.read(BUFFER):
+            self._write(data)
+        self._write(bytes(-entry.size % tarfile.BLOCKSIZE))
+
+    def _header(self, name: str, kind: bytes, mode: int, size: int) -> None:
+        info = tarfile.TarInfo(name)
+        info.type, info.mode, info.mtime, info.size = kind, mode, SECONDS, size
+        plain = name.isascii() and len(name) < tarfile.LENGTH_NAME and size < LARGEST_USTAR
+        self._write(info.tobuf(tarfile.USTAR_FORMAT if plain else tarfile.PAX_FORMAT, "utf-8", "strict"))
+
+    def _end(self) -> None:
+        self._write(bytes(2 * tarfile.BLOCKSIZE))
+        self._write(bytes(-self._written % tarfile.RECORDSIZE))
+
+    def _write(self, data: bytes) -> None:
+        self._output.write(data)
+        self._written += len(data)
+
+
+class _TarGz(_Tar):
+    def __init__(self, output: IO[bytes], stack: ExitStack) -> None:
+        compressed = stack.enter_context(
+            igzip_threaded.open(  # type: ignore[no-untyped-call]  # isal has no types for it
+                output, "wb", compresslevel=LEVEL, threads=GZIP_THREADS, block_size=BUFFER
+            )
+        )
+        super().__init__(compressed, stack)
+
+
+def _writer(kind: type[_Zip | _Tar]) -> Callable[[Tree, IO[bytes], str], Content]:
+    def write(tree: Tree, output: IO[bytes], prefix: str) -> Content:
+        entries = tuple(tree.entries())
+        files = []
+        with tree.reading() as opener, ExitStack() as stack:
+            archive = kind(output, stack)
+            if prefix:
+                archive.directory(prefix.rstrip("/"))
+            for entry in entries:
+                if entry.is_directory:
+                    archive.directory(prefix + entry.path)
+                    continue
+                with opener(entry.path) as stream:
+                    watched = _Watched(stream, entry)
+                    archive.file(prefix + entry.path, entry, watched)
+                    files.append(watched.finish())
+        return Content(files=tuple(files), empty_directories=empty_directories(entries))
+
+    return write
+
+
+_WRITERS = {"zip": _writer(_Zip), "tar": _writer(_Tar), "tar.gz": _writer(_TarGz)}

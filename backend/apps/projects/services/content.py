@@ -1,0 +1,125 @@
+"""What a tree of files is, whoever holds it: a workspace, or a commit in a git store.
+
+Its digest says the same on every machine; its files are read once for everything that is to be known of them.
+It writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from backend.apps.projects.services.workspace import Entry
+
+PREVIEW_CHARACTERS = 1000
+# UTF-8 takes at most four bytes for a character.
+PREVIEW_BYTES = 4 * PREVIEW_CHARACTERS
+CHUNK = 256 * 1024
+
+
+class Tree(Protocol):
+    """A tree of files that can be read; `Workspace` and `CommittedTree` are two."""
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield directories and regular files, sorted by path as UTF-8 bytes."""
+
+    def reading(self) -> AbstractContextManager[Callable[[str], BinaryIO]]:
+        """Give a way to open its files for reading, one after the other, by their paths."""
+
+
+@dataclass(frozen=True)
+class ContentFile:
+    """One file as it was read. `size` is in bytes, `digest` is SHA-256, `preview` its first 1,000 characters."""
+
+    path: str
+    executable: bool
+    size: int
+    digest: str
+    preview: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything that was read of a tree: its files sorted by path, and its directories without anything in them."""
+
+    files: tuple[ContentFile, ...]
+    empty_directories: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """The bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the sorted list of paths, modes and digests; empty directories included."""
+        lines = [
+            (file.path.encode(), b"100755" if file.executable else b"100644", file.digest.encode())
+            for file in self.files
+        ]
+        lines += [(path.encode(), b"40000", b"-") for path in self.empty_directories]
+        total = hashlib.sha256()
+        for path, mode, digest in sorted(lines):
+            total.update(mode + b" " + digest + b" " + path + b"\0")
+        return total.hexdigest()
+
+
+def empty_directories(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """Return the paths of the directories that hold nothing, in the entries' order."""
+    entries = tuple(entries)
+    holding = {entry.path.rpartition("/")[0] for entry in entries}
+    return tuple(entry.path for entry in entries if entry.is_directory and entry.path not in holding)
+
+
+def chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield what is left of a stream, a part at a time."""
+    while chunk := stream.read(CHUNK):
+        yield chunk
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Reading:
+    """Takes the parts of one file as they pass by, and knows its size, digest and preview in the end."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+        self._hash = hashlib.sha256()
+        self._head = b""
+        self.size = 0
+
+    def take(self, chunk: bytes) -> None:
+        """Take the file's next part."""
+        self._hash.update(chunk)
+        self.size += len(chunk)
+        if len(self._head) < PREVIEW_BYTES:
+            self._head += chunk[: PREVIEW_BYTES - len(self._head)]
+
+    def finish(self) -> ContentFile:
+        """Return what is known of the file."""
+        return ContentFile(
+            path=self._entry.path,
+            executable=self._entry.executable,
+            size=self.size,
+            digest=self._hash.hexdigest(),
+            preview=preview(self._head),
+        )
+
+
+def preview(head: bytes) -> str:
+    """Return the first 1,000 characters of a text by its first bytes; nothing for what is no text.
+
+    Bytes that are not UTF-8 are shown as replacement characters.
+    """
+    if b"\0" in head:
+        return ""
+    # No thousand characters take more bytes than the head has, so the cut goes through none of them.
+    return head.decode("utf-8", "replace")[:PREVIEW_CHARACTERS]

@@ -1,0 +1,156 @@
+"""Reading commits, trees and files back from a git store.
+
+GitPython understands the objects (and refuses a tree with a name that some system would take for git's own); the bytes
+come from one `git cat-file` with `git_process`'s environment. No command is started through GitPython: it would hand on
+this process's whole environment, and its own pure-Python database keeps files open for as long as a worker lives.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader, RawIOBase
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+from git import Commit, Repo
+from git.objects.fun import EntryTup, traverse_tree_recursive
+from gitdb.base import OInfo, OStream
+
+from backend.apps.projects.services.content import CHUNK
+from backend.apps.projects.services.git_process import GitProcess, started
+from backend.apps.projects.services.workspace import Entry
+from backend.errors import NotFound
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+READING_SECONDS = 900.0
+
+
+class Objects:
+    """The object database that GitPython reads from: `odb` of a repository, and the repository itself."""
+
+    def __init__(self, process: GitProcess) -> None:
+        self._process = process
+        self.odb = self
+
+    def commit(self, commit: str) -> Commit:
+        """Return a commit by its full id, read. Raises NotFound."""
+        if not COMMIT.fullmatch(commit):
+            raise NotFound(f"{commit[:64]!r} is not a commit's full id.")
+        found = Commit(cast(Repo, self), bytes.fromhex(commit))
+        if self.info(found.binsha).type != b"commit":
+            raise NotFound(f"{commit} is not a commit.")
+        return found
+
+    def has(self, identifier: str) -> bool:
+        """Return whether the store has an object of this id."""
+        try:
+            self.info(bytes.fromhex(identifier))
+        except NotFound:
+            return False
+        return True
+
+    def files(self, tree: bytes) -> list[EntryTup]:
+        """Return id, mode and path of every file below a tree, by the paths' order as UTF-8 bytes."""
+        return sorted(traverse_tree_recursive(cast(Any, self), tree, ""), key=lambda entry: entry[2].encode())
+
+    def info(self, binsha: bytes) -> OInfo:
+        """Return an object's kind and size. Raises NotFound."""
+        kind, size = self._ask(b"info", binsha)
+        return OInfo(binsha, kind, size)
+
+    def stream(self, binsha: bytes) -> OStream:
+        """Return an object for reading; it has to be read to its end before the next is asked for. Raises NotFound."""
+        kind, size = self._ask(b"contents", binsha)
+        return OStream(binsha, kind, size, BufferedReader(_Body(self._process, size), CHUNK))
+
+    def _ask(self, what: bytes, binsha: bytes) -> tuple[bytes, int]:
+        self._process.ask(what + b" " + binsha.hex().encode())
+        answer = self._process.output.readline()
+        if answer.endswith(b" missing\n"):
+            raise NotFound(f"The git store has no object {binsha.hex()}.")
+        if not answer.endswith(b"\n"):
+            raise self._process.failed()
+        _, kind, size = answer.split()
+        return kind, int(size)
+
+
+class _Body(RawIOBase):
+    """The bytes of one object inside git's long answer, and the line feed after them."""
+
+    def __init__(self, process: GitProcess, size: int) -> None:
+        self._process = process
+        self._left = size
+        if size == 0:
+            self._end()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401  (any writable buffer)
+        """Read some of the object; 0 is its end."""
+        if self._left == 0:
+            return 0
+        data = self._process.output.read(min(len(buffer), self._left))
+        if not data:
+            raise self._process.failed()
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        if self._left == 0:
+            self._end()
+        return len(data)
+
+    def close(self) -> None:
+        """Pass over what nobody has read, so that the next answer begins where it should."""
+        while self._left:
+            self.readinto(bytearray(min(self._left, CHUNK)))
+        super().close()
+
+    def _end(self) -> None:
+        if self._process.output.read(1) != b"\n":
+            raise self._process.failed()
+
+
+class CommittedTree:
+    """The files of a commit, and the empty directories that its generation had; read like a workspace."""
+
+    def __init__(self, objects: Objects, *, commit: str, empty_directories: Iterable[str] = ()) -> None:
+        self._objects = objects
+        self._files = {
+            path: (binsha, bool(mode & stat.S_IXUSR))
+            for binsha, mode, path in objects.files(objects.commit(commit).tree.binsha)
+        }
+        self._empty = tuple(empty_directories)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield directories and files, sorted by path as UTF-8 bytes."""
+        directories = {str(parent) for path in self._files for parent in PurePosixPath(path).parents}
+        directories |= {str(parent) for path in self._empty for parent in PurePosixPath(path, "-").parents}
+        directories -= {"."}
+        for path in sorted([*self._files, *directories]):
+            if path in directories:
+                yield Entry(path, True, False, 0)
+            else:
+                binsha, executable = self._files[path]
+                yield Entry(path, False, executable, self._objects.info(binsha).size)
+
+    @contextmanager
+    def reading(self) -> Iterator[Callable[[str], BinaryIO]]:
+        """Give `open`; the tree stays open for as long as the store is."""
+        yield self.open
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading; close it before the next is opened. Raises NotFound."""
+        if path not in self._files:
+            raise NotFound(f"The commit has no file {path!r}.", path=path)
+        stream: BinaryIO = self._objects.stream(self._files[path][0]).stream
+        return stream
+
+
+@contextmanager
+def reading(git_dir: Path) -> Iterator[Objects]:
+    """Open a store for reading. Raises GitFailed in its use when the store is no git directory."""
+    with started("cat-file", "--batch-command", git_dir=git_dir, timeout=READING_SECONDS, output_limit=None) as process:
+        yield Objects(process)

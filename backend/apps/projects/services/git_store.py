@@ -1,0 +1,236 @@
+"""The history of a project: one bare repository, outside every workspace, and the making of commits in it.
+
+A commit is streamed from the workspace's descriptors through `git fast-import`: there is no index and no work tree, so
+no attribute, filter or ignore rule of the content can act, and every file is in the commit. Then the tree is read back
+and compared, because a commit with files missing would be the worst of failures. The same content, parent and time give
+the same commit.
+
+It pushes nothing (`hosts` does) and records nothing in the database (`generations` does).
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import mkdtemp
+from uuid import UUID, uuid4
+
+from django.conf import settings
+
+from backend.apps.projects.errors import GitFailed
+from backend.apps.projects.services.content import Content, ContentFile, Tree
+from backend.apps.projects.services.fast_import import ImportedFile, Importer
+from backend.apps.projects.services.git_objects import COMMIT, CommittedTree, Objects, reading
+from backend.apps.projects.services.git_process import run
+from backend.apps.projects.services.git_words import clean
+from backend.apps.projects.services.workspace import Workspace
+from backend.errors import Conflict, InvalidInput, NotFound
+
+LONGEST_MESSAGE = 4096
+IMPORT_SECONDS = 900.0
+LEFTOVER_SECONDS = 24 * 3600.0
+
+_OPTIONS = (
+    # Many generations may be recorded at the same moment.
+    "core.filesRefLockTimeout=10000",
+    "core.packedRefsTimeout=10000",
+)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit that was made, or found to say the same already, and the content that was read for it."""
+
+    commit: str
+    tree: str
+    content: Content
+
+    @property
+    def files(self) -> tuple[ContentFile, ...]:
+        """The files, sorted by path."""
+        return self.content.files
+
+    @property
+    def size(self) -> int:
+        """The bytes of all files."""
+        return self.content.size
+
+    @property
+    def content_digest(self) -> str:
+        """The SHA-256 of paths, modes and contents; see `Content.digest`."""
+        return self.content.digest
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One commit of a history."""
+
+    commit: str
+    parent: str | None
+    tree: str
+    when: datetime
+    message: str
+
+
+def is_bare(path: Path) -> bool:
+    """Return whether there is a bare repository."""
+    return (path / "HEAD").is_file()
+
+
+def create_bare(path: Path, *, branch: str, mode: int) -> bool:
+    """Make a bare and empty repository and return whether it was missing. Several may do so at once: one makes it."""
+    if path.exists():
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 | mode)
+    # Made aside and put in place whole: nobody meets a half-made one.
+    aside = Path(mkdtemp(prefix=".new-", dir=path.parent))
+    try:
+        run("init", "--bare", "--quiet", "--template=", f"--initial-branch={branch}", "--", str(aside))
+        aside.chmod(mode)
+        try:
+            aside.rename(path)
+        except OSError:
+            if not is_bare(path):
+                raise
+            return False
+        return True
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+class GitStore:
+    """A bare repository that nobody but Repomill writes to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def for_project(cls, project_id: UUID | str) -> GitStore:
+        """Return the store of a project, which need not be there yet. Raises InvalidInput for what is no UUID."""
+        try:
+            name = UUID(str(project_id))
+        except ValueError as error:
+            raise InvalidInput(f"{str(project_id)[:100]!r} is no project id.", field="project_id") from error
+        return cls(Path(settings.GIT_STORES_DIR) / f"{name}.git")
+
+    def exists(self) -> bool:
+        """Return whether the store is there."""
+        return is_bare(self.path)
+
+    def create(self) -> bool:
+        """Make the store and return whether it was missing. Several may do so at once: one makes it."""
+        return create_bare(self.path, branch="main", mode=0o700)
+
+    def commit(self, workspace: Workspace, *, message: str, parent: str | None, when: datetime) -> Commit:
+        """Commit everything in the workspace and return the commit; the parent itself when it has the same tree.
+
+        when: the commit's time, to the second. Nobody else writes to the workspace in the meantime.
+        Raises InvalidInput for an empty workspace, InvalidPath for a link in it, WorkspaceBusy, GitFailed.
+        """
+        self.create()
+        if parent is not None and not self.has(parent):
+            raise Conflict(
+                f"The project's git store does not have the commit {clean(parent)[:64]!r}, which this one follows.",
+                hint="Restore the folder git-stores from a backup.",
+            )
+        with workspace.writing():
+            return self.commit_tree(workspace, message=message, parent=parent, when=when)
+
+    def commit_tree(self, tree: Tree, *, message: str, parent: str | None, when: datetime) -> Commit:
+        """Commit a tree that nobody changes; as `commit` does otherwise."""
+        self._sweep()
+        temporary = f"refs/generations/new-{uuid4()}"
+        importer = Importer(reference=temporary, message=_message(message), parent=parent, when=when)
+        made, files, content = importer.run(tree, git_dir=self.path, options=_OPTIONS, timeout=IMPORT_SECONDS)
+        with self.reading() as objects:
+            root = objects.commit(made).tree
+            _require_same(expected=files, objects=objects, root=root.binsha)
+            same_as_parent = parent is not None and objects.commit(parent).tree == root
+        kept = parent if same_as_parent and parent is not None else made
+        self._keep(kept, instead_of=temporary)
+        return Commit(commit=kept, tree=root.hexsha, content=content)
+
+    def log(self, commit: str, *, limit: int = 100) -> list[LogEntry]:
+        """Return a commit and what came before it, newest first. Raises NotFound."""
+        with self.reading() as objects:
+            return [entry for entry, _ in zip(_history(objects, commit), range(limit), strict=False)]
+
+    def file(self, commit: str, path: str) -> bytes:
+        """Return the content of one file of a commit. Raises NotFound."""
+        with self.tree(commit) as tree, tree.open(path) as stream:
+            return stream.read()
+
+    def has(self, commit: str) -> bool:
+        """Return whether the store has this commit; False for what is no commit id."""
+        if not COMMIT.fullmatch(commit) or not self.exists():
+            return False
+        with self.reading() as objects:
+            return objects.has(commit)
+
+    def is_ancestor(self, ancestor: str, *, of: str) -> bool:
+        """Return whether one commit is the other, or came before it."""
+        with self.reading() as objects:
+            return any(entry.commit == ancestor for entry in _history(objects, of))
+
+    @contextmanager
+    def tree(self, commit: str, *, empty_directories: tuple[str, ...] = ()) -> Iterator[CommittedTree]:
+        """Open the tree of a commit for reading, one file at a time. Raises NotFound."""
+        with self.reading() as objects:
+            yield CommittedTree(objects, commit=commit, empty_directories=empty_directories)
+
+    @contextmanager
+    def reading(self) -> Iterator[Objects]:
+        """Open the store for reading. Raises NotFound when it is not there."""
+        if not self.exists():
+            raise NotFound("The project has no history yet.", hint="Generate something first.")
+        with reading(self.path) as objects:
+            yield objects
+
+    def _sweep(self) -> None:
+        """Remove what imports that were killed have left behind, once it is old enough to be nobody's."""
+        for pattern in ("fast_import_crash_*", "objects/pack/tmp_*"):
+            for left in self.path.glob(pattern):
+                with suppress(FileNotFoundError):
+                    if time.time() - left.stat().st_mtime > LEFTOVER_SECONDS:
+                        left.unlink()
+
+    def _keep(self, commit: str, *, instead_of: str) -> None:
+        """Give the commit a name for good, so that no clean-up of git's takes it, and drop the temporary one."""
+        lines = f"update refs/generations/{commit} {commit}\ndelete {instead_of}\n"
+        run("update-ref", "--stdin", git_dir=self.path, options=_OPTIONS, given=lines.encode())
+
+
+def _history(objects: Objects, commit: str) -> Iterator[LogEntry]:
+    following: str | None = commit
+    while following:
+        found = objects.commit(following)
+        parent = found.parents[0].hexsha if found.parents else None
+        yield LogEntry(
+            commit=found.hexsha,
+            parent=parent,
+            tree=found.tree.hexsha,
+            when=datetime.fromtimestamp(found.committed_date, UTC),
+            message=str(found.message).rstrip("\n"),
+        )
+        following = parent
+
+
+def _message(message: str) -> str:
+    kept = clean(message, limit=LONGEST_MESSAGE)
+    if not kept:
+        raise InvalidInput("A commit needs a message.", field="message")
+    return kept + "\n"
+
+
+def _require_same(*, expected: list[ImportedFile], objects: Objects, root: bytes) -> None:
+    """Raise GitFailed unless the tree that git holds has exactly the files that were read."""
+    found = [(path, mode, binsha) for binsha, mode, path in objects.files(root)]
+    if found != [(file.path, file.mode, file.identifier) for file in expected]:
+        raise GitFailed(
+            f"The commit has {len(found)} files that do not equal the {len(expected)} of the workspace; it is not used."
+        )

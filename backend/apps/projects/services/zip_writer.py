@@ -1,0 +1,154 @@
+"""Writing a zip as a stream, with ISA-L's deflate.
+
+The standard library's zipfile cannot be given another deflate, and takes more time for its own work on each file than the
+compression does. What it and other programs read is what is written here: names in UTF-8, sizes ahead of every file that is
+small enough to be compressed at once, a descriptor after the others, and the 64-bit fields where they are needed.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from isal import isal_zlib
+
+LEVEL = 2
+AT_ONCE = 1024 * 1024
+LIMIT_32 = 0xFFFFFFFF
+LIMIT_16 = 0xFFFF
+# How much larger deflate can make what cannot be compressed, with room to spare.
+GROWTH = 1.05
+
+STORED, DEFLATED = 0, 8
+UNIX = 3 << 8
+DESCRIPTOR_FLAG, UTF8_FLAG = 0x8, 0x800
+# 1980-01-01, the oldest date that a zip can hold, at midnight.
+MIDNIGHT, NEW_YEAR_1980 = 0, 1 << 5 | 1
+VERSION, VERSION_64 = 20, 45
+
+
+@dataclass
+class _Member:
+    name: bytes
+    attributes: int
+    flags: int
+    method: int
+    offset: int
+    crc: int = 0
+    compressed: int = 0
+    size: int = 0
+    wide: bool = False
+
+    def local_header(self, *, known: bool) -> bytes:
+        crc, compressed, size = (self.crc, self.compressed, self.size) if known else (0, 0, 0)
+        extra = b""
+        if self.wide:
+            extra = struct.pack("<HHQQ", 1, 16, size, compressed)
+            compressed = size = LIMIT_32
+        return (
+            struct.pack("<IHH", 0x04034B50, self._version, self.flags)
+            + struct.pack("<HHHIII", self.method, MIDNIGHT, NEW_YEAR_1980, crc, compressed, size)
+            + struct.pack("<HH", len(self.name), len(extra))
+            + self.name
+            + extra
+        )
+
+    def descriptor(self) -> bytes:
+        sizes = "QQ" if self.wide else "II"
+        return struct.pack(f"<II{sizes}", 0x08074B50, self.crc, self.compressed, self.size)
+
+    def central_header(self) -> bytes:
+        numbers, extra = [], b""
+        for number in (self.size, self.compressed, self.offset):
+            if number >= LIMIT_32:
+                extra += struct.pack("<Q", number)
+            numbers.append(min(number, LIMIT_32))
+        size, compressed, offset = numbers
+        if extra:
+            extra = struct.pack("<HH", 1, len(extra)) + extra
+        version = VERSION_64 if extra else self._version
+        return (
+            struct.pack("<IHHH", 0x02014B50, UNIX | version, version, self.flags)
+            + struct.pack("<HHHIII", self.method, MIDNIGHT, NEW_YEAR_1980, self.crc, compressed, size)
+            + struct.pack("<HHHHHII", len(self.name), len(extra), 0, 0, 0, self.attributes, offset)
+            + self.name
+            + extra
+        )
+
+    @property
+    def _version(self) -> int:
+        return VERSION_64 if self.wide else VERSION
+
+
+class ZipWriter:
+    """Writes one zip into a stream that need not be able to seek. `finish` writes its end."""
+
+    def __init__(self, output: IO[bytes]) -> None:
+        self._output = output
+        self._written = 0
+        self._members: list[_Member] = []
+
+    def add_directory(self, name: str) -> None:
+        """Add a directory; its name has no slash at its end."""
+        member = self._member(f"{name}/", stat.S_IFDIR | 0o755, method=STORED)
+        # The directory bit of those systems that know no modes.
+        member.attributes |= 0x10
+        self._write(member.local_header(known=True))
+
+    def add_file(self, name: str, chunks: Iterator[bytes], *, size: int, executable: bool) -> None:
+        """Add a file of `size` bytes; each chunk has at most AT_ONCE."""
+        member = self._member(name, stat.S_IFREG | (0o755 if executable else 0o644), method=DEFLATED)
+        if size <= AT_ONCE:
+            self._at_once(member, b"".join(chunks))
+        else:
+            self._in_parts(member, chunks, size=size)
+
+    def finish(self) -> None:
+        """Write the directory of all that was added."""
+        start = self._written
+        for member in self._members:
+            self._write(member.central_header())
+        length, count = self._written - start, len(self._members)
+        if start >= LIMIT_32 or length >= LIMIT_32 or count >= LIMIT_16:
+            end = self._written
+            self._write(struct.pack("<IQHHII", 0x06064B50, 44, UNIX | VERSION_64, VERSION_64, 0, 0))
+            self._write(struct.pack("<QQQQ", count, count, length, start))
+            self._write(struct.pack("<IIQI", 0x07064B50, 0, end, 1))
+        count = min(count, LIMIT_16)
+        self._write(struct.pack("<IHHHH", 0x06054B50, 0, 0, count, count))
+        self._write(struct.pack("<IIH", min(length, LIMIT_32), min(start, LIMIT_32), 0))
+
+    def _member(self, name: str, mode: int, *, method: int) -> _Member:
+        flags = 0 if name.isascii() else UTF8_FLAG
+        member = _Member(name.encode(), mode << 16, flags, method, offset=self._written)
+        self._members.append(member)
+        return member
+
+    def _at_once(self, member: _Member, data: bytes) -> None:
+        body = isal_zlib.compress(data, LEVEL, wbits=-15)
+        if len(body) >= len(data):
+            member.method, body = STORED, data
+        member.crc, member.size, member.compressed = isal_zlib.crc32(data), len(data), len(body)
+        self._write(member.local_header(known=True))
+        self._write(body)
+
+    def _in_parts(self, member: _Member, chunks: Iterator[bytes], *, size: int) -> None:
+        member.flags |= DESCRIPTOR_FLAG
+        member.wide = size * GROWTH >= LIMIT_32
+        self._write(member.local_header(known=False))
+        start = self._written
+        deflate = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, -15)
+        for chunk in chunks:
+            member.crc = isal_zlib.crc32(chunk, member.crc)
+            member.size += len(chunk)
+            self._write(deflate.compress(chunk))
+        self._write(deflate.flush())
+        member.compressed = self._written - start
+        self._write(member.descriptor())
+
+    def _write(self, data: bytes) -> None:
+        self._output.write(data)
+        self._written += len(data)

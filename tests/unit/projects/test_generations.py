@@ -1,0 +1,339 @@
+"""Generations: what is recorded is what was committed, however often and wherever it is repeated."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from backend.apps.authentication.models import User
+from backend.apps.projects.errors import GitFailed, InvalidPath, WorkspaceBusy
+from backend.apps.projects.models import Archive, GeneratedProject, Project, ProjectFile, ProjectMembership
+from backend.apps.projects.services import generations
+from backend.apps.projects.services.generations import generate, open_generation, package
+from backend.apps.projects.services.git_store import GitStore
+from backend.apps.projects.services.project_generator import ProjectGenerator
+from backend.apps.projects.services.workspace import Workspace
+from backend.apps.workflows.models import Workflow, WorkflowExecution, WorkflowVersion
+from backend.errors import Conflict, InvalidInput, NotFound, PermissionRefused
+
+pytestmark = pytest.mark.django_db
+Status = GeneratedProject.Status
+
+
+@pytest.fixture(autouse=True)
+def folders(settings, tmp_path):
+    settings.GENERATED_PROJECTS_DIR = tmp_path / "generated"
+    settings.GIT_STORES_DIR = tmp_path / "stores"
+    settings.ARCHIVES_DIR = tmp_path / "archives"
+
+
+@pytest.fixture
+def user():
+    return User.objects.create(username="owner")
+
+
+@pytest.fixture
+def project(user):
+    return Project.objects.create(name="Demo", slug="demo", owner=user)
+
+
+@pytest.fixture
+def execute(user):
+    """Return a function that makes an execution and returns its id."""
+    workflow = Workflow.objects.create(name="w")
+    version = WorkflowVersion.objects.create(workflow=workflow, number=1, definition={}, digest="d")
+    return lambda: WorkflowExecution.objects.create(workflow=workflow, version=version, user=user).pk
+
+
+def rows(generation: str) -> list[tuple[Any, ...]]:
+    return list(
+        ProjectFile.objects.filter(generated_project__pk=generation).values_list(
+            "id", "file_path", "file_name", "file_type", "file_size", "executable", "content_hash", "content_preview"
+        )
+    )
+
+
+def store_of(project: Project) -> GitStore:
+    return GitStore.for_project(project.pk)
+
+
+def test_a_generation_is_committed_and_recorded(project, user, execute):
+    execution = execute()
+    result = generate(
+        project=project,
+        user=user,
+        execution_id=execution,
+        structure={"src": {"main.py": "print('hi')\n"}, "docs": []},
+        readme="# demo",
+    )
+    generation = GeneratedProject.objects.get()
+    assert result == {
+        "generation": str(generation.pk),
+        "commit": generation.commit,
+        "content_digest": generation.content_digest,
+        "total_files": 2,
+        "total_size": 18,
+        "output_directory": generation.output_directory,
+    }
+    assert generation.status == Status.COMPLETED
+    assert generation.completed_at is not None
+    assert generation.workflow_execution_id == execution
+    assert generation.empty_directories == ["docs"]
+    assert Path(result["output_directory"], "src", "main.py").read_text() == "print('hi')\n"
+    store = store_of(project)
+    assert store.file(result["commit"], "README.md") == b"# demo"
+    assert store.log(result["commit"])[0].message == "Generate demo"
+    assert store.log(result["commit"])[0].when == generation.created_at.replace(microsecond=0)
+    assert [row[1:4] for row in rows(result["generation"])] == [
+        ("README.md", "README.md", "markdown"),
+        ("src/main.py", "main.py", "python"),
+    ]
+
+
+def test_repeating_it_gives_the_same_commit_and_rows(project, user, execute):
+    execution = execute()
+    asked: dict[str, Any] = {"structure": {"a.txt": "1", "b": {"c.txt": "2"}}}
+    first = generate(project=project, user=user, execution_id=execution, **asked)
+    before = rows(first["generation"])
+    assert generate(project=project, user=user, execution_id=execution, **asked) == first
+    assert rows(first["generation"]) == before
+    assert GeneratedProject.objects.count() == 1
+
+
+@pytest.mark.parametrize("crash", ["generate", "commit", "_record"])
+def test_a_crash_at_any_point_is_made_good_by_repeating(project, user, execute, monkeypatch, crash):
+    execution = execute()
+    asked: dict[str, Any] = {"structure": {"a.txt": "1"}}
+    place = {"generate": ProjectGenerator, "commit": GitStore, "_record": generations}[crash]
+    with monkeypatch.context() as broken:
+        real = getattr(place, crash)
+
+        def die(*arguments, **options):
+            if crash != "_record":
+                real(*arguments, **options)
+            raise KeyboardInterrupt
+
+        broken.setattr(place, crash, die)
+        with pytest.raises(KeyboardInterrupt):
+            generate(project=project, user=user, execution_id=execution, **asked)
+    assert GeneratedProject.objects.get().status == Status.GENERATING
+    done = generate(project=project, user=user, execution_id=execution, **asked)
+    assert [row[1] for row in rows(done["generation"])] == ["a.txt"]
+    again = generate(project=project, user=user, execution_id=execution, **asked)
+    assert again == done
+
+
+def test_a_later_step_adds_to_the_same_generation(project, user, execute):
+    execution = execute()
+    first = generate(project=project, user=user, execution_id=execution, structure={"a.txt": "1", "empty": []})
+    second = generate(project=project, user=user, execution_id=execution, structure={"b.txt": "2"})
+    assert second["generation"] == first["generation"]
+    assert second["commit"] != first["commit"]
+    assert [row[1] for row in rows(second["generation"])] == ["a.txt", "b.txt"]
+    assert GeneratedProject.objects.get().empty_directories == ["empty"]
+
+
+@pytest.mark.parametrize("lost", ["all of it", "one file", "a directory"])
+def test_a_later_step_on_another_machine_finds_what_the_earlier_made(project, user, execute, lost):
+    execution = execute()
+    first = generate(
+        project=project,
+        user=user,
+        execution_id=execution,
+        files=[{"path": "bin/run", "content": "x", "executable": True}, {"path": "a.txt", "content": "1"}],
+        structure={"empty": []},
+    )
+    folder = Path(first["output_directory"])
+    if lost == "all of it":
+        shutil.rmtree(folder)
+    elif lost == "one file":
+        (folder / "bin" / "run").unlink()
+    else:
+        (folder / "empty").rmdir()
+    second = generate(project=project, user=user, execution_id=execution, readme="# later")
+    assert [(row[1], row[5]) for row in rows(second["generation"])] == [
+        ("README.md", False),
+        ("a.txt", False),
+        ("bin/run", True),
+    ]
+    assert (folder / "empty").is_dir()
+
+
+def test_each_generation_follows_the_newest_completed_before_it(project, user, execute):
+    first = generate(project=project, user=user, execution_id=execute(), structure={"a.txt": "1"})
+    with pytest.raises(InvalidInput):
+        generate(project=project, user=user, execution_id=execute(), structure={"../x": "1"})
+    second = generate(project=project, user=user, execution_id=execute(), structure={"a.txt": "2"})
+    assert [entry.commit for entry in store_of(project).log(second["commit"])] == [second["commit"], first["commit"]]
+    same = generate(project=project, user=user, execution_id=execute(), structure={"a.txt": "2"})
+    assert same["commit"] == second["commit"]
+    assert same["generation"] != second["generation"]
+
+
+def test_the_parent_is_settled_when_the_generation_is_opened(project, user, execute):
+    execution = execute()
+    open_generation(project=project, user=user, execution_id=execution)
+    generate(project=project, user=user, execution_id=execute(), structure={"a.txt": "1"})
+    late = generate(project=project, user=user, execution_id=execution, structure={"b.txt": "1"})
+    assert len(store_of(project).log(late["commit"])) == 1
+
+
+def test_without_an_execution_each_call_is_a_generation_of_its_own(project, user):
+    made = {generate(project=project, user=user, execution_id=None, readme="# x")["generation"] for _ in range(2)}
+    assert len(made) == 2
+
+
+def test_invalid_input_fails_the_generation_and_a_repetition_may_mend_it(project, user, execute):
+    execution = execute()
+    with pytest.raises(InvalidPath) as refused:
+        generate(project=project, user=user, execution_id=execution, structure={".git": {"config": "x"}})
+    generation = GeneratedProject.objects.get()
+    assert (generation.status, generation.error_message) == (Status.FAILED, refused.value.message)
+    generate(project=project, user=user, execution_id=execution, readme="# x")
+    generation.refresh_from_db()
+    assert (generation.status, generation.error_message) == (Status.COMPLETED, "")
+
+
+def test_nothing_to_generate_is_invalid(project, user, execute):
+    with pytest.raises(InvalidInput):
+        generate(project=project, user=user, execution_id=execute())
+    assert GeneratedProject.objects.get().status == Status.FAILED
+
+
+def test_a_busy_workspace_is_tried_again_and_fails_nothing(project, user, execute):
+    execution = execute()
+    generation = open_generation(project=project, user=user, execution_id=execution)
+    with Workspace(Path(generation.output_directory)).writing(), pytest.raises(WorkspaceBusy):
+        generate(project=project, user=user, execution_id=execution, readme="# x")
+    generation.refresh_from_db()
+    assert generation.status == Status.GENERATING
+
+
+@pytest.mark.parametrize(("username", "error"), [("stranger", NotFound), ("viewer", PermissionRefused)])
+def test_rights_are_checked_when_the_work_is_done(project, user, username, error):
+    other = User.objects.create(username=username)
+    if username == "viewer":
+        ProjectMembership.objects.create(project=project, user=other, role="viewer")
+    generate(project=project, user=user, execution_id=None, readme="# x")
+    with pytest.raises(error):
+        generate(project=project, user=other, execution_id=None, readme="# x")
+    with pytest.raises(error):
+        package(project=project, user=other, execution_id=None, format="zip")
+    assert GeneratedProject.objects.count() == 1
+
+
+def test_an_archived_generation_is_not_opened_again(project, user, execute):
+    execution = execute()
+    generate(project=project, user=user, execution_id=execution, readme="# x")
+    GeneratedProject.objects.update(status=Status.ARCHIVED)
+    with pytest.raises(Conflict, match="archived"):
+        open_generation(project=project, user=user, execution_id=execution)
+
+
+def test_who_lost_the_generation_records_nothing(project, user, execute, monkeypatch):
+    real = GitStore.commit
+
+    def lose(self, *arguments, **options):
+        GeneratedProject.objects.update(status=Status.ARCHIVED)
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(GitStore, "commit", lose)
+    with pytest.raises(Conflict, match="meanwhile"):
+        generate(project=project, user=user, execution_id=execute(), readme="# x")
+    assert not ProjectFile.objects.exists()
+
+
+def test_many_files_are_recorded(project, user, monkeypatch):
+    monkeypatch.setattr(generations, "BATCH", 100)
+    files = [{"path": f"d{number % 20}/f{number}.txt", "content": str(number)} for number in range(1500)]
+    result = generate(project=project, user=user, execution_id=None, files=files)
+    assert result["total_files"] == ProjectFile.objects.count() == 1500
+
+
+@pytest.mark.parametrize("format", ["zip", "tar", "tar.gz"])
+def test_an_archive_is_made_once_and_lies_where_it_says(project, user, execute, settings, format):
+    execution = execute()
+    generated = generate(project=project, user=user, execution_id=execution, structure={"a.txt": "1", "empty": []})
+    first = package(project=project, user=user, execution_id=execution, format=format)
+    path = Path(first["path"])
+    name = f"demo-{generated['commit'][:12]}.{format}"
+    assert path == settings.ARCHIVES_DIR / generated["generation"] / name
+    assert path.stat().st_size == first["size"]
+    assert first["commit"] == generated["commit"]
+    changed = path.stat().st_mtime_ns
+    assert package(project=project, user=user, execution_id=execution, format=format) == first
+    assert path.stat().st_mtime_ns == changed
+    assert Archive.objects.count() == 1
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "changed"])
+def test_a_damaged_archive_is_made_anew_and_the_same(project, user, damage):
+    generate(project=project, user=user, execution_id=None, readme="# x")
+    first = package(project=project, user=user, execution_id=None, format="zip")
+    path = Path(first["path"])
+    whole = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(whole[:-1] if damage == "cut" else whole[:-1] + b"!")
+    assert package(project=project, user=user, execution_id=None, format="zip") == first
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "damage", ["removed", "file gone", "file changed", "file added", "link", "empty directory gone"]
+)
+def test_an_archive_is_the_commit_whatever_became_of_the_workspace(project, user, damage):
+    generated = generate(
+        project=project,
+        user=user,
+        execution_id=None,
+        files=[{"path": "bin/run", "content": "x", "executable": True}],
+        structure={"a.txt": "1", "empty": []},
+    )
+    folder = Path(generated["output_directory"])
+    {
+        "removed": lambda: shutil.rmtree(folder),
+        "file gone": (folder / "a.txt").unlink,
+        "file changed": lambda: (folder / "a.txt").write_text("2"),
+        "file added": (folder / "b.txt").touch,
+        "link": lambda: (folder / "l").symlink_to("/etc/passwd"),
+        "empty directory gone": (folder / "empty").rmdir,
+    }[damage]()
+    path = package(project=project, user=user, execution_id=None, format="zip")["path"]
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == ["a.txt", "bin/", "bin/run", "empty/"]
+        assert archive.read("a.txt") == b"1"
+
+
+def test_without_workspace_and_store_there_is_no_archive(project, user, settings):
+    generated = generate(project=project, user=user, execution_id=None, readme="# x")
+    os.unlink(Path(generated["output_directory"], "README.md"))
+    shutil.rmtree(settings.GIT_STORES_DIR)
+    with pytest.raises((NotFound, GitFailed)):
+        package(project=project, user=user, execution_id=None, format="zip")
+    assert not Archive.objects.exists()
+    assert not list(Path(settings.ARCHIVES_DIR).rglob("*.zip"))
+
+
+def test_only_a_completed_generation_is_packaged(project, user, execute):
+    with pytest.raises(Conflict, match="Nothing has been generated"):
+        package(project=project, user=user, execution_id=None, format="zip")
+    execution = execute()
+    open_generation(project=project, user=user, execution_id=execution)
+    with pytest.raises(Conflict, match="generating"):
+        package(project=project, user=user, execution_id=execution, format="zip")
+    with pytest.raises(Conflict):
+        package(project=project, user=user, execution_id=uuid4(), format="zip")
+
+
+def test_an_unknown_format_is_refused(project, user):
+    generate(project=project, user=user, execution_id=None, readme="# x")
+    with pytest.raises(InvalidInput, match="rar"):
+        package(project=project, user=user, execution_id=None, format="rar")

@@ -1,0 +1,371 @@
+"""Commits: complete, deterministic, and the same from many processes at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from backend.apps.projects.errors import GitFailed, InvalidPath, WorkspaceBusy
+from backend.apps.projects.services import fast_import, git_store
+from backend.apps.projects.services.content import Content, ContentFile, preview
+from backend.apps.projects.services.git_objects import Objects
+from backend.apps.projects.services.git_store import GitStore
+from backend.apps.projects.services.workspace import Entry, NewFile, Workspace
+from backend.errors import Conflict, InvalidInput, NotFound
+
+WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+FILES = {
+    "README.md": b"# hi\n",
+    ".gitignore": b"*.log\n",
+    "ignored.log": b"in the commit all the same",
+    ".gitattributes": b"*.txt text eol=crlf filter=lfs\n",
+    "crlf.txt": b"a\r\nb\n",
+    "deep/er/file with space": b"",
+    'quo"te\\slash': b"1",
+    "\u00fcml\u00e4ut/\u65e5\u672c.txt": "\u65e5".encode(),
+    "bin/run": b"#!/bin/sh\n",
+    "zeros.bin": bytes(300_000),
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return GitStore(tmp_path / "store.git")
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    workspace = Workspace(tmp_path / "workspace")
+    files = [NewFile(path, data, executable=path.startswith("bin/")) for path, data in FILES.items()]
+    workspace.write_many([file for file in files if '"' not in file.path], ["empty/inside", "deep"])
+    return workspace
+
+
+def git(store: GitStore, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "--git-dir", str(store.path), "-c", "core.quotePath=false", *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def commit(store, workspace, *, parent=None, when=WHEN, message="Generate demo"):
+    return store.commit(workspace, message=message, parent=parent, when=when)
+
+
+def test_every_file_is_committed_byte_for_byte(store, workspace):
+    made = commit(store, workspace)
+    expected = {path: data for path, data in FILES.items() if '"' not in path}
+    listed = git(store, "ls-tree", "-r", "-z", "--format=%(objectmode) %(path)", made.commit).split("\0")[:-1]
+    assert sorted(line.split(" ", 1)[1] for line in listed) == sorted(expected)
+    assert {line for line in listed if line.startswith("100755")} == {"100755 bin/run"}
+    assert {path: store.file(made.commit, path) for path in expected} == expected
+    assert [file.path for file in made.files] == sorted(expected, key=str.encode)
+    assert {file.path: file.digest for file in made.files} == {
+        path: hashlib.sha256(data).hexdigest() for path, data in expected.items()
+    }
+    assert made.size == sum(map(len, expected.values()))
+    assert made.tree == git(store, "rev-parse", f"{made.commit}^{{tree}}").strip()
+    assert git(store, "fsck", "--strict").strip() == ""
+
+
+def test_the_commit_says_who_when_and_what(store, workspace):
+    made = commit(store, workspace)
+    assert git(store, "show", "-s", "--format=%an <%ae> %at %cn <%ce> %ct %B", made.commit).strip() == (
+        f"Repomill <repomill@localhost> {int(WHEN.timestamp())} Repomill <repomill@localhost> {int(WHEN.timestamp())}"
+        " Generate demo"
+    )
+
+
+def test_names_that_a_workspace_refuses_are_still_written_as_they_are(store):
+    class Odd:
+        def entries(self):
+            yield Entry('a"b\\c\nd', False, False, 1)
+
+        def reading(self):
+            return self
+
+        def __enter__(self):
+            return lambda path: open(os.devnull.replace("null", "zero"), "rb") if path == "x" else _bytes(b"1")
+
+        def __exit__(self, *_):
+            return None
+
+    store.create()
+    made = store.commit_tree(Odd(), message="odd", parent=None, when=WHEN)
+    assert store.file(made.commit, 'a"b\\c\nd') == b"1"
+
+
+def _bytes(data: bytes):
+    import io
+
+    return io.BytesIO(data)
+
+
+def test_same_content_parent_and_time_give_the_same_commit_in_any_store(store, workspace, tmp_path):
+    first = commit(store, workspace)
+    assert commit(store, workspace).commit == first.commit
+    assert commit(GitStore(tmp_path / "other.git"), workspace).commit == first.commit
+    later = commit(store, workspace, when=WHEN + timedelta(seconds=1))
+    assert later.commit != first.commit
+    assert later.tree == first.tree
+
+
+def test_a_commit_without_change_is_its_parent(store, workspace):
+    first = commit(store, workspace)
+    again = commit(store, workspace, parent=first.commit, when=WHEN + timedelta(days=1))
+    assert again.commit == first.commit
+    assert again.content_digest == first.content_digest
+    workspace.write("README.md", b"# ho\n")
+    second = commit(store, workspace, parent=first.commit)
+    assert [entry.commit for entry in store.log(second.commit)] == [second.commit, first.commit]
+    assert store.log(second.commit)[0].parent == first.commit
+    assert store.log(second.commit, limit=1)[0].message == "Generate demo"
+    assert store.log(first.commit)[0].when == WHEN
+    assert store.is_ancestor(first.commit, of=second.commit)
+    assert store.is_ancestor(second.commit, of=second.commit)
+    assert not store.is_ancestor(second.commit, of=first.commit)
+
+
+def test_what_is_gone_from_the_workspace_is_gone_from_the_next_commit(store, workspace):
+    first = commit(store, workspace)
+    (workspace.root / "README.md").unlink()
+    second = commit(store, workspace, parent=first.commit)
+    with pytest.raises(NotFound):
+        store.file(second.commit, "README.md")
+    assert store.file(first.commit, "README.md") == b"# hi\n"
+
+
+def test_the_store_keeps_one_name_for_each_commit_and_nothing_temporary(store, workspace):
+    made = {commit(store, workspace).commit for _ in range(3)}
+    assert git(store, "for-each-ref", "--format=%(refname)").split() == [f"refs/generations/{made.pop()}"]
+    git(store, "gc", "--prune=now", "--quiet")
+    assert commit(store, workspace).commit in git(store, "for-each-ref")
+
+
+def test_many_commits_at_once(store, tmp_path):
+    def one(number: int) -> tuple[str, bytes]:
+        workspace = Workspace(tmp_path / f"w{number}")
+        workspace.write("n.txt", str(number // 2).encode())
+        workspace.write("same.txt", b"shared")
+        return commit(store, workspace).commit, str(number // 2).encode()
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(one, range(24)))
+    assert len({identifier for identifier, _ in made}) == 12
+    for identifier, content in made:
+        assert store.file(identifier, "n.txt") == content
+    assert git(store, "fsck", "--strict").strip() == ""
+
+
+def test_a_store_is_made_once_also_by_many_at_once(tmp_path, settings):
+    settings.GIT_STORES_DIR = tmp_path / "stores"
+    project = uuid4()
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: GitStore.for_project(str(project)).create(), range(16)))
+    assert made.count(True) == 1
+    assert [path.name for path in (tmp_path / "stores").iterdir()] == [f"{project}.git"]
+    assert not (tmp_path / "stores" / f"{project}.git" / "hooks").exists()
+
+
+@pytest.mark.parametrize("project", ["", "../x", "1", "0b5ae8b4-2a3c-4d3e-9f10-1c2d3e4f5a6b/../x"])
+def test_a_store_is_named_by_a_uuid_only(project):
+    with pytest.raises(InvalidInput):
+        GitStore.for_project(project)
+
+
+@pytest.mark.parametrize("planted", [None, "empty"])
+def test_nothing_to_commit_is_an_error(store, tmp_path, planted):
+    workspace = Workspace(tmp_path / "w")
+    workspace.create()
+    if planted:
+        workspace.make_directory(planted)
+    with pytest.raises(InvalidInput, match="nothing to commit"):
+        commit(store, workspace)
+
+
+@pytest.mark.parametrize("parent", ["0" * 40, "HEAD", "-x", "main"])
+def test_an_unknown_parent_is_a_conflict(store, workspace, parent):
+    with pytest.raises(Conflict):
+        commit(store, workspace, parent=parent)
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        ("-F/etc/passwd", "-F/etc/passwd"),
+        ("#only comment", "#only comment"),
+        ("\x1b[2J\x07beep", "beep"),
+        ("a" * 70_000, "a" * 4095 + "\u2026"),
+        ("data 5\nfrom x", "data 5\nfrom x"),
+    ],
+)
+def test_messages_are_taken_as_text(store, workspace, message, kept):
+    assert store.log(commit(store, workspace, message=message).commit)[0].message == kept
+
+
+@pytest.mark.parametrize("message", ["", " \n", "\x07"])
+def test_a_commit_needs_a_message(store, workspace, message):
+    with pytest.raises(InvalidInput, match="message"):
+        commit(store, workspace, message=message)
+
+
+def test_a_link_is_refused_and_leaves_no_commit(store, workspace, tmp_path):
+    (workspace.root / "link").symlink_to("/etc/passwd")
+    with pytest.raises(InvalidPath):
+        commit(store, workspace)
+    assert git(store, "for-each-ref") == ""
+
+
+class Changing:
+    """A tree whose file has another size than it was listed with."""
+
+    def __init__(self, listed: int, found: bytes) -> None:
+        self.listed, self.found = listed, found
+
+    def entries(self):
+        yield Entry("a.txt", False, False, self.listed)
+
+    def reading(self):
+        return self
+
+    def __enter__(self):
+        return lambda _: _bytes(self.found)
+
+    def __exit__(self, *_):
+        return None
+
+
+@pytest.mark.parametrize(("listed", "found"), [(5, b"1234"), (3, b"1234"), (0, b"1")])
+def test_a_file_that_changes_meanwhile_is_not_committed(store, listed, found):
+    store.create()
+    with pytest.raises(WorkspaceBusy):
+        store.commit_tree(Changing(listed, found), message="x", parent=None, when=WHEN)
+    assert git(store, "for-each-ref") == ""
+
+
+def test_a_tree_that_lacks_a_file_is_not_used(store, workspace, monkeypatch):
+    listed = Objects.files
+    monkeypatch.setattr(Objects, "files", lambda self, tree: listed(self, tree)[1:])
+    with pytest.raises(GitFailed, match="do not equal"):
+        commit(store, workspace)
+
+
+def test_git_that_breaks_off_is_an_error(store, workspace, monkeypatch):
+    monkeypatch.setattr(fast_import, "AUTHOR", b"no address")
+    with pytest.raises(GitFailed, match="fast-import"):
+        commit(store, workspace)
+    assert git(store, "for-each-ref") == ""
+
+
+def test_leavings_of_killed_imports_are_swept_once_they_are_old(store, workspace):
+    store.create()
+    old = [store.path / "fast_import_crash_1", store.path / "objects" / "pack" / "tmp_pack_a"]
+    new = store.path / "objects" / "pack" / "tmp_pack_b"
+    for path in (*old, new):
+        path.touch()
+    for path in old:
+        os.utime(path, (0, 0))
+    commit(store, workspace)
+    assert new.exists()
+    assert not any(path.exists() for path in old)
+
+
+def test_a_busy_workspace_is_not_committed(store, workspace):
+    with Workspace(workspace.root).writing(), pytest.raises(WorkspaceBusy):
+        commit(store, workspace)
+
+
+def test_a_commit_reads_like_the_workspace_it_came_from(store, workspace):
+    made = commit(store, workspace)
+    assert made.content.empty_directories == ("empty/inside",)
+    with store.tree(made.commit, empty_directories=made.content.empty_directories) as tree:
+        assert list(tree.entries()) == list(workspace.entries())
+        with tree.reading() as opener, opener("zeros.bin") as stream:
+            assert stream.read(10) == bytes(10)
+        # The rest of it was passed over.
+        with tree.open("README.md") as stream:
+            assert stream.read() == b"# hi\n"
+        with pytest.raises(NotFound):
+            tree.open("nothing")
+
+
+def test_what_is_not_there_is_not_found(store, workspace):
+    with pytest.raises(NotFound):
+        store.log("0" * 40)
+    made = commit(store, workspace)
+    assert not store.has("0" * 40)
+    assert not store.has("--help")
+    assert store.has(made.commit)
+    for wrong in ("0" * 40, made.tree, "main", made.commit[:12]):
+        with pytest.raises(NotFound):
+            store.log(wrong)
+    with pytest.raises(NotFound):
+        store.file(made.commit, "nothing")
+
+
+def test_a_path_in_place_of_the_store_is_an_error(tmp_path):
+    (tmp_path / "s.git").mkdir()
+    (tmp_path / "s.git" / "x").touch()
+    store = GitStore(tmp_path / "s.git")
+    assert store.create() is False
+    with pytest.raises(NotFound):
+        store.log("0" * 40)
+
+
+def content(*files: tuple[str, bool, bytes], empty: tuple[str, ...] = ()) -> str:
+    return Content(
+        files=tuple(
+            ContentFile(path, executable, len(data), hashlib.sha256(data).hexdigest(), "")
+            for path, executable, data in files
+        ),
+        empty_directories=empty,
+    ).digest
+
+
+def test_the_digest_is_what_its_definition_says():
+    lines = [b"100644 " + hashlib.sha256(b"1").hexdigest().encode() + b" a.txt\0", b"40000 - b\0"]
+    assert content(("a.txt", False, b"1"), empty=("b",)) == hashlib.sha256(b"".join(lines)).hexdigest()
+
+
+def test_the_digest_tells_every_difference_and_no_order():
+    base = content(("a", False, b"1"), ("b", False, b"2"))
+    assert content(("b", False, b"2"), ("a", False, b"1")) == base
+    different = {
+        content(("a", True, b"1"), ("b", False, b"2")),
+        content(("a", False, b"2"), ("b", False, b"2")),
+        content(("c", False, b"1"), ("b", False, b"2")),
+        content(("a", False, b"1"), ("b", False, b"2"), empty=("d",)),
+        base,
+    }
+    assert len(different) == 5
+
+
+@pytest.mark.parametrize(
+    ("head", "shown"),
+    [
+        (b"", ""),
+        (b"text", "text"),
+        (b"a\0b", ""),
+        (b"\xff\xfea", "\ufffd\ufffda"),
+        ("\U0001f600".encode() * 1000, "\U0001f600" * 1000),
+        (b"x" * 4000, "x" * 1000),
+    ],
+)
+def test_previews(head, shown):
+    assert preview(head) == shown
+
+
+def test_the_store_lies_outside_of_every_workspace(settings):
+    stores, workspaces = Path(settings.GIT_STORES_DIR), Path(settings.GENERATED_PROJECTS_DIR)
+    assert not stores.is_relative_to(workspaces)
+    assert git_store.GitStore.for_project(uuid4()).path.parent == stores

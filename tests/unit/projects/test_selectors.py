@@ -1,0 +1,98 @@
+"""Who may see and change which project."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from backend.apps.authentication.models import User
+from backend.apps.projects.models import Project, ProjectMembership
+from backend.apps.projects.selectors import get_project, project_by_slug_or_id, visible_projects
+from backend.errors import NotFound, PermissionRefused
+
+pytestmark = pytest.mark.django_db
+
+Role = ProjectMembership.Role
+
+
+@pytest.fixture
+def project():
+    project = Project.objects.create(name="Demo", slug="demo", owner=User.objects.create(username="owner"))
+    for role in Role:
+        ProjectMembership.objects.create(project=project, user=User.objects.create(username=role), role=role)
+    User.objects.create(username="stranger")
+    User.objects.create(username="root", is_superuser=True)
+    other = Project.objects.create(name="Other", slug="other", owner=User.objects.get(username="stranger"))
+    ProjectMembership.objects.create(project=other, user=User.objects.get(username="author"))
+    return project
+
+
+@pytest.mark.parametrize(
+    ("username", "reads", "writes"),
+    [
+        ("owner", True, True),
+        ("viewer", True, False),
+        ("author", True, True),
+        ("maintainer", True, True),
+        ("root", True, True),
+        ("stranger", False, False),
+    ],
+)
+def test_the_matrix_of_rights(project, username, reads, writes):
+    user = User.objects.get(username=username)
+    for write, allowed in ((False, reads), (True, writes)):
+        for find in (
+            lambda write: get_project(user=user, project_id=project.pk, write=write),
+            lambda write: get_project(user=user, project_id=str(project.pk), write=write),
+            lambda write: project_by_slug_or_id(user=user, reference="demo", write=write),
+            lambda write: project_by_slug_or_id(user=user, reference=project.pk, write=write),
+        ):
+            if allowed:
+                assert find(write) == project
+            else:
+                with pytest.raises(PermissionRefused if reads else NotFound) as refused:
+                    find(write)
+                assert refused.value.hint
+
+
+@pytest.mark.parametrize("username", ["owner", "author", "root"])
+def test_an_inactive_user_sees_nothing(project, username):
+    user = User.objects.get(username=username)
+    user.is_active = False
+    with pytest.raises(NotFound):
+        get_project(user=user, project_id=project.pk, write=False)
+
+
+def test_a_stranger_cannot_tell_a_project_from_none(project):
+    user = User.objects.get(username="stranger")
+    shown = []
+    for reference in (project.pk, uuid4()):
+        with pytest.raises(NotFound) as missing:
+            get_project(user=user, project_id=reference, write=True)
+        shown.append(str(missing.value.as_json()).replace(str(reference), "ID"))
+    assert shown[0] == shown[1]
+
+
+@pytest.mark.parametrize("reference", ["", "nothing", "0", "x" * 5000, "\x00"])
+def test_what_is_no_id_is_not_found(project, reference):
+    user = User.objects.get(username="owner")
+    for find in (
+        lambda: get_project(user=user, project_id=reference, write=False),
+        lambda: project_by_slug_or_id(user=user, reference=reference, write=False),
+    ):
+        with pytest.raises(NotFound) as missing:
+            find()
+        assert len(missing.value.message) < 500
+
+
+def test_each_project_is_seen_once(project):
+    seen = visible_projects(user=User.objects.get(username="author"))
+    assert [found.slug for found in seen] == ["demo", "other"]
+    assert visible_projects(user=User.objects.get(username="root")).count() == 2
+
+
+def test_an_id_wins_over_a_slug_that_looks_like_one(project):
+    owner = User.objects.get(username="owner")
+    Project.objects.create(name="Sly", slug=str(project.pk), owner=owner)
+    assert project_by_slug_or_id(user=owner, reference=str(project.pk), write=False) == project
