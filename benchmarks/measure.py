@@ -1,0 +1,58 @@
+"""What a measurement yields, and how two sides are measured in turn."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. ratio: ours by theirs, the median of the pairs; spread: its smallest and largest."""
+
+    what: str
+    ours: str
+    against: str
+    theirs: str
+    ratio: float
+    spread: tuple[float, float]
+    better: str
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return how long `work` takes, in seconds."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def in_turn(
+    ours: Callable[[], float], theirs: Callable[[], float], *, pairs: int
+) -> tuple[list[float], list[float], list[float]]:
+    """Measure A B A B ...; return the figures of both and the ratio of each pair."""
+    ours(), theirs()
+    figures = [(ours(), theirs()) for _ in range(pairs)]
+    return [a for a, _ in figures], [b for _, b in figures], [a / b for a, b in figures]
+
+
+def row(
+    what: str,
+    against: str,
+    figures: tuple[list[float], list[float], list[float]],
+    *,
+    show: Callable[[float], str],
+    better: str,
+) -> Row:
+    """Return the line for what `in_turn` found. better: `higher` or `lower`, of the ratio."""
+    ours, theirs, ratios = figures
+    return Row(
+        what=what,
+        ours=show(statistics.median(ours)),
+        against=against,
+        theirs=show(statistics.median(theirs)),
+        ratio=statistics.median(ratios),
+        spread=(min(ratios), max(ratios)),
+        better=better,
+    )

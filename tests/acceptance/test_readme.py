@@ -1,0 +1,72 @@
+"""The README's commands, as a person types them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.integration.installation import ROOT, Installation
+from tests.integration.trees import clone, tree_of
+
+pytestmark = pytest.mark.acceptance
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory):
+    found = Installation(tmp_path_factory.mktemp("readme"))
+    found.start("--no-flower")
+    yield found
+    found.stop()
+
+
+def test_the_commands_of_run_it(installation: Installation):
+    wanted = next(block for block in blocks("") if "projects create shop" in block)
+    lines = [line.split("#")[0].split() for line in wanted.splitlines() if line.startswith("repomill")]
+    assert [line[1] for line in lines] == ["projects", "run", "executions", "show", "doctor"]
+    outputs = [installation.cli(*line[1:]) for line in lines]
+    assert "completed" in outputs[1]
+    assert "publish-service v1" in outputs[2]
+    assert "execution completed" in outputs[3]
+
+
+def test_a_workflow_of_ones_own(installation: Installation, tmp_path: Path):
+    definition = tmp_path / "note.yaml"
+    definition.write_text(next(block for block in blocks("yaml") if "publish-note" in block))
+    line = next(block for block in blocks("") if block.startswith("repomill run note.yaml")).split()
+    installation.cli("projects", "create", "notes")
+    shown = installation.json("run", str(definition), *["notes" if word == "shop" else word for word in line[3:]])
+    tree = tree_of(clone(shown["outputs"]["repository"], tmp_path / "clone"))
+    assert tree["notes/first.md"] == b"A note.\n"
+    assert tree["README.md"] == b"# first-note\n"
+
+    definition.write_text(definition.read_text().replace("repo_creation", "repo_creatoin"))
+    before = len(installation.json("executions"))
+    told = installation.cli("run", str(definition), "--input", "name=x", code=3)
+    assert "There is no step type 'repo_creatoin'; did you mean 'repo_creation'?" in told
+    assert "line 9" in told or "line: 9" in told
+    assert "steps[0].type" in told
+    assert len(installation.json("executions")) == before
+
+
+def test_the_python_of_the_readme(installation: Installation, tmp_path: Path):
+    definition = tmp_path / "note.yaml"
+    definition.write_text(next(block for block in blocks("yaml") if "publish-note" in block))
+    code = next(block for block in blocks("python") if "start_execution" in block)
+    started = installation.django(
+        "from pathlib import Path\n"
+        "from backend.apps.authentication.models import User\n"
+        "from backend.apps.projects.services.planning import create_project\n"
+        "user = User.objects.get(username='operator')\n"
+        "project = create_project(user=user, name='From Python')\n"
+        + code.replace('Path("note.yaml")', f"Path({str(definition)!r})")
+        + "\nanswer = str(execution.pk)"
+    )
+    assert installation.json("show", started, "--follow")["status"] == "completed"

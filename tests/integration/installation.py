@@ -1,0 +1,122 @@
+"""A whole installation in a folder of its own: its command line, its stack of real processes, its database."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from backend.cli.stack.lock import StackInfo, running_stack
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+Answer = TypeVar("Answer")
+FOREIGN = ("DJANGO_SETTINGS_MODULE", "REDIS_URL", "DATABASE_URL", "BACKEND_URL", "COVERAGE_PROCESS_START")
+
+
+class Installation:
+    """Repomill in `data_dir`, used from outside as a person uses it."""
+
+    def __init__(self, data_dir: Path, **variables: str) -> None:
+        self.data_dir = data_dir
+        self.environment = {name: value for name, value in os.environ.items() if name not in FOREIGN} | {
+            "REPOMILL_DATA_DIR": str(data_dir),
+            "REPOMILL_LEASE_SECONDS": "6",
+            "REPOMILL_RECONCILE_SECONDS": "1",
+            "COLUMNS": "200",
+            **variables,
+        }
+        self.process: subprocess.Popen[str] | None = None
+
+    def cli(self, *arguments: str, code: int = 0, timeout: float = 120) -> str:
+        """Run `repomill ...` and return what it printed; its exit code must be `code`."""
+        done = self._run(*arguments, code=code, timeout=timeout)
+        return done.stdout if code == 0 else done.stdout + done.stderr
+
+    def _run(self, *arguments: str, code: int, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "backend.cli", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        assert done.returncode == code, f"exit {done.returncode}: {done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """Run `repomill ... --json` and return what it printed."""
+        return json.loads(self._run(*arguments, "--json", code=code).stdout)
+
+    def start(self, *options: str, patience: float = 60) -> StackInfo:
+        """Start `repomill up` on free ports and wait until it is ready."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "backend.cli", "up", "--quiet", "--port", "0", "--flower-port", "0", *options],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        return self.wait_until(self._ready, patience=patience, what="a ready stack")
+
+    def _ready(self) -> StackInfo | None:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"the stack ended: {self.process.stdout.read() if self.process.stdout else ''}")
+        info = running_stack(self.data_dir)
+        return info if info is not None and info.ready else None
+
+    def stop(self) -> None:
+        """End the stack as Ctrl-C does."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the stack's whole process group as a power cut does."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self.process is None:
+            return
+        os.killpg(self.process.pid, number)
+        self.process.wait(60)
+        if self.process.stdout:
+            self.process.stdout.close()
+        self.process = None
+
+    def show(self, execution: str) -> dict[str, Any]:
+        """Return an execution as `repomill show --json` gives it."""
+        shown: dict[str, Any] = self.json("show", execution)
+        return shown
+
+    def django(self, code: str) -> Any:
+        """Run Python in this installation and return the JSON it leaves in `answer`."""
+        script = f"import json, django\ndjango.setup()\n{code}\nprint(json.dumps(answer))"
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env=self.environment | {"DJANGO_SETTINGS_MODULE": "backend.config.settings.base"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    @staticmethod
+    def wait_until(question: Callable[[], Answer | None], *, patience: float, what: str) -> Answer:
+        """Ask until there is an answer."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if answer := question():
+                return answer
+            time.sleep(0.1)
+        raise AssertionError(f"waited {patience} s in vain for {what}")

@@ -1,0 +1,91 @@
+"""What passes through the broker during a run: ids and readable lines, and nothing of the work."""
+
+from __future__ import annotations
+
+import base64
+import re
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.integration.installation import Installation
+
+pytestmark = pytest.mark.integration
+
+CANARY = "canary-7f3c"
+BODY = re.compile(rb"[A-Za-z0-9+/]{60,}={0,2}")
+JWT = re.compile(rb"eyJ[\w-]+\.eyJ[\w-]+\.")
+
+WORKFLOW = f"""\
+name: watched
+inputs: {{type: object, required: [project], properties: {{project: {{type: string}}}}}}
+steps:
+  - id: story
+    type: api_call
+    config:
+      method: POST
+      endpoint: "/projects/${{{{ inputs.project }}}}/stories/"
+      data: {{title: "{CANARY}-title"}}
+  - id: publish
+    type: repo_creation
+    config:
+      host: git
+      repository_name: watched
+      structure: {{"{CANARY}-name.py": "{CANARY}-content"}}
+"""
+
+
+class Monitor:
+    """`redis-cli monitor`: every command that the broker is given."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.connect(str(path))
+        self._socket.sendall(b"MONITOR\r\n")
+        self.seen = b""
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        while part := self._socket.recv(1 << 16):
+            self.seen += part
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+        self._socket.close()
+
+
+def decoded(seen: bytes) -> bytes:
+    """Return the message bodies, which Celery sends as base64."""
+    return b"\n".join(base64.b64decode(body + b"=" * (-len(body) % 4)) for body in BODY.findall(seen))
+
+
+def test_the_broker_sees_no_structure_no_content_and_no_token(running: Installation, tmp_path: Path):
+    (tmp_path / "w.yaml").write_text(WORKFLOW)
+    monitor = Monitor(running.data_dir / "redis.sock")
+    shown = running.json("run", str(tmp_path / "w.yaml"), "--project", "demo", "--follow")
+    monitor.close()
+
+    assert shown["status"] == "completed"
+    assert shown["steps"][0]["result"]["title"] == f"{CANARY}-title"
+    for step in shown["steps"]:
+        for task in step["tasks"]:
+            assert task["id"].encode() in monitor.seen
+    everything = monitor.seen + decoded(monitor.seen)
+    assert b'"chain": [{"task":' in everything, "the bodies were not decoded"
+    assert CANARY.encode() not in everything
+    assert not JWT.search(everything)
+    for secret in (running.data_dir / "secrets").iterdir():
+        assert secret.read_bytes().strip() not in everything
+
+
+def test_the_processes_logs_hold_no_secret_and_no_content(running: Installation):
+    logs = b"".join(path.read_bytes() for path in (running.data_dir / "log").iterdir() if path.is_file())
+    assert b"agents.call" in logs
+    assert CANARY.encode() not in logs
+    assert not JWT.search(logs)
+    for secret in (running.data_dir / "secrets").iterdir():
+        assert secret.read_bytes().strip() not in logs
