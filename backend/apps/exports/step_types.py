@@ -19,7 +19,7 @@ def _links(config: dict[str, Any]) -> list[Link]:
         raise InvalidInput(
             "Name a repository either by repository_name or by url.", field="repository_name", expected="one of them"
         )
-    target = {name: config[name] for name in ("repository_name", "url", "branch") if name in config}
+    target: dict[str, Any] = {name: config[name] for name in ("repository_name", "url", "branch") if name in config}
     return [
         generate,
         Link("generation.package_project", {"format": config.get("format", Archive.Format.ZIP.value)}),

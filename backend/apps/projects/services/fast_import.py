@@ -50,13 +50,16 @@ class Importer:
         if not files:
             raise InvalidInput("There is nothing to commit: no file was generated.", hint="Generate at least one file.")
         read, imported = [], []
-        with started(
-            # No deltas: they cost more time than they save space between files that have little in common.
-            *("fast-import", "--quiet", "--done", "--depth=0", "--date-format=raw"),
-            git_dir=git_dir,
-            options=options,
-            timeout=timeout,
-        ) as process, tree.reading() as opener:
+        with (
+            started(
+                # No deltas: they cost more time than they save space between files that have little in common.
+                *("fast-import", "--quiet", "--done", "--depth=0", "--date-format=raw"),
+                git_dir=git_dir,
+                options=options,
+                timeout=timeout,
+            ) as process,
+            tree.reading() as opener,
+        ):
             process.write(self._header())
             for entry in files:
                 with opener(entry.path) as stream:

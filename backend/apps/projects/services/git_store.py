@@ -36,6 +36,10 @@ IMPORT_SECONDS = 900.0
 LEFTOVER_SECONDS = 24 * 3600.0
 
 _OPTIONS = (
+    # The level of git's own single objects: a sixth less time than the default, and still a smaller store than theirs.
+    "core.compression=1",
+    # A generation counts as soon as its commit is recorded: then it must survive a power cut, single objects too.
+    "core.fsync=committed,reference",
     # Many generations may be recorded at the same moment.
     "core.filesRefLockTimeout=10000",
     "core.packedRefsTimeout=10000",

@@ -1,8 +1,8 @@
 """Writing a zip as a stream, with ISA-L's deflate.
 
-The standard library's zipfile cannot be given another deflate, and takes more time for its own work on each file than the
-compression does. What it and other programs read is what is written here: names in UTF-8, sizes ahead of every file that is
-small enough to be compressed at once, a descriptor after the others, and the 64-bit fields where they are needed.
+The standard library's zipfile cannot be given another deflate, and takes more time for its own work on each file than
+the compression does. What it and other programs read is what is written here: names in UTF-8, sizes ahead of every file
+that is small enough to be compressed at once, a descriptor after the others, and 64-bit fields where they are needed.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,9 @@ from backend.apps.authentication.models import User
 from backend.apps.workflows.definitions.json_values import check_json
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.publishing import publish_chain, publish_grace
-from backend.errors import Conflict
+from backend.errors import Conflict, InvalidInput
+
+KEY = re.compile(r"[!-~]{1,200}")
 
 
 def enqueue_method(
@@ -27,10 +30,16 @@ def enqueue_method(
 ) -> TaskExecution:
     """Record a TaskExecution for a service method such as `generation.write_file`, and send it to the workers.
 
-    key: names the work for ever. The same key with the same method and arguments returns the task there is.
+    key: names the work for ever, in up to 200 printable ASCII characters without spaces. The same key with the same
+        method and arguments returns the task there is.
     Raises InvalidInput for arguments that are not JSON, Conflict for a key that was used for something else.
     """
     check_json(arguments, where="arguments")
+    if not KEY.fullmatch(key):
+        # It becomes the Idempotency-Key of the calls that the task makes.
+        raise InvalidInput(
+            "The key is not valid.", field="key", expected="1 to 200 printable ASCII characters, no spaces"
+        )
     try:
         with transaction.atomic():
             task = TaskExecution.objects.create(
