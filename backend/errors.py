@@ -19,16 +19,21 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     ├── Conflict                      conflict              the present state does not allow it
     │   ├── IdempotencyKeyInUse       idempotency_key_in_use  backend.api.errors; passes by itself
     │   ├── RepositoryExists          repository_exists     backend.apps.projects.errors
-    │   └── Diverged                  diverged              backend.apps.projects.errors
+    │   ├── Diverged                  diverged              backend.apps.projects.errors
+    │   ├── FolderLocked              folder_locked         backend.cli.errors
+    │   └── StackRunning              stack_running         backend.cli.errors
     ├── RemoteRefused                 remote_refused        another system said no, in its own words
     │   ├── CredentialRejected        credential_rejected   backend.apps.projects.errors
     │   └── APIError                  api_error             backend.apps.agents.errors
     ├── TemporaryFailure              temporary_failure     retryable
     │   ├── RemoteUnreachable         remote_unreachable
     │   ├── RateLimited               rate_limited          with retry_after
-    │   └── WorkspaceBusy             workspace_busy        backend.apps.projects.errors
+    │   ├── WorkspaceBusy             workspace_busy        backend.apps.projects.errors
+    │   ├── PortTaken                 port_taken            backend.cli.errors
+    │   └── StackNotReady             stack_not_ready       backend.cli.errors
     ├── GitFailed                     git_failed            backend.apps.projects.errors
     ├── InDoubt                       in_doubt              the outcome cannot be known; a person decides
+    ├── ProcessDied                   process_died          backend.cli.errors
     ├── TimeLimitExceeded             time_limit_exceeded
     └── ConfigurationError            configuration_error   a setting is missing or senseless
 """

@@ -23,7 +23,7 @@ def main() -> None:
         os.environ["REPOMILL_DATA_DIR"] = folder
         os.environ["DJANGO_SETTINGS_MODULE"] = "backend.config.settings.base"
         rows = _measure(Path(folder), quick)
-    Console().print(_table(rows))
+    Console(width=130).print(_table(rows))
 
 
 def _measure(folder: Path, quick: bool) -> list[Row]:

@@ -51,7 +51,7 @@ def _worker(application: str, queue: str) -> Iterator[None]:
     include = ["--include", "benchmarks.noop"] if queue == "agents" else []
     argv = ["-m", "celery", "--quiet", "-A", application, "worker", "-Q", queue, "-c", str(POOL), "-n", f"{queue}@%h"]
     options = ["--loglevel=ERROR", "--without-gossip", "--without-mingle", "-E", *include]
-    process = subprocess.Popen([sys.executable, *argv, *options])
+    process = subprocess.Popen([sys.executable, *argv, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     application_app = bare.app if queue == "bare" else app
     try:
         deadline = time.monotonic() + 30

@@ -7,9 +7,7 @@ from workers.call import TaskCall
 from workers.service_task import service_task
 
 register(
-    StepType(
-        "three_noops", {"type": "object"}, lambda _: [Link("agents.noop", {"link": link}) for link in range(3)]
-    )
+    StepType("three_noops", {"type": "object"}, lambda _: [Link("agents.noop", {"link": link}) for link in range(3)])
 )
 
 

@@ -42,6 +42,9 @@ class Environment:
     """REPOMILL_DEBUG: Django's debug pages; never in production."""
     allowed_hosts: tuple[str, ...]
     """REPOMILL_ALLOWED_HOSTS: host names the web process answers to, comma separated."""
+    git_internal_hosts: tuple[str, ...]
+    """REPOMILL_GIT_INTERNAL_HOSTS: IP addresses, and names of this machine, that may be pushed to, comma separated;
+    default none. Other hosts are reached by name and https."""
     lease_seconds: int
     """REPOMILL_LEASE_SECONDS: how long a task may be silent before another worker takes it over."""
     reconcile_seconds: float
@@ -89,6 +92,7 @@ def read(variables: Mapping[str, str]) -> Environment:
 
 def _parse(env: Env) -> Environment:
     data_dir = Path(env.str("REPOMILL_DATA_DIR", "") or ROOT / "var").expanduser().absolute()
+    internal_hosts: list[str] = env.list("REPOMILL_GIT_INTERNAL_HOSTS", [])
     generated = env.str("GENERATED_PROJECTS_DIR", "") or str(data_dir / "generated-projects")
     return Environment(
         data_dir=data_dir,
@@ -98,6 +102,7 @@ def _parse(env: Env) -> Environment:
         generated_projects_dir=Path(generated).expanduser().absolute(),
         debug=env.bool("REPOMILL_DEBUG", False),
         allowed_hosts=tuple(env.list("REPOMILL_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])),
+        git_internal_hosts=tuple(host.lower() for host in internal_hosts),
         lease_seconds=env.int("REPOMILL_LEASE_SECONDS", 30),
         reconcile_seconds=env.float("REPOMILL_RECONCILE_SECONDS", 5.0),
         task_soft_limit=env.int("REPOMILL_TASK_SOFT_LIMIT", 1500),

@@ -28,6 +28,7 @@ class Installation:
             "REPOMILL_DATA_DIR": str(data_dir),
             "REPOMILL_LEASE_SECONDS": "6",
             "REPOMILL_RECONCILE_SECONDS": "1",
+            "REPOMILL_GIT_INTERNAL_HOSTS": "127.0.0.1",
             "COLUMNS": "200",
             **variables,
         }

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from backend.cli.stack import supervisor as supervision
 from backend.cli.stack.output import StackPrinter
 from backend.cli.stack.processes import StackProcess
 from backend.cli.stack.supervisor import Supervisor
+from backend.config.environment import ROOT
 
 pytestmark = pytest.mark.integration
 
@@ -130,7 +130,7 @@ def test_arguments_environment_and_folder_arrive_as_they_are(stack: Stack) -> No
         "one", "import os, sys\nprint(sys.argv[1:], os.environ['MARKER'], os.getcwd(), os.getsid(0) == os.getpid())\n"
     )
     shown = stack.run()
-    assert f"['an argument; with $HOME'] one {supervision.ROOT} True" in shown
+    assert f"['an argument; with $HOME'] one {ROOT} True" in shown
 
 
 def test_one_that_does_not_listen_is_killed_after_its_time(stack: Stack) -> None:

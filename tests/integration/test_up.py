@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.cli.errors import ProcessDied
 from backend.cli.stack.background import background_stack
 from backend.cli.stack.lock import running_stack
 from tests.integration.installation import Installation
@@ -148,7 +150,7 @@ def test_a_process_that_ends_by_itself_is_named(installation: Installation) -> N
 
 def test_stopping_while_it_starts_is_no_failure(installation: Installation) -> None:
     process = subprocess.Popen(
-        ["python", "-m", "backend.cli", "up", "--port", "0", "--no-flower"],
+        [sys.executable, "-m", "backend.cli", "up", "--port", "0", "--no-flower"],
         env=installation.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -208,3 +210,12 @@ def test_a_stack_for_a_block_of_code(tmp_path_factory: pytest.TempPathFactory, m
         # It was not the inner block's to stop.
         assert status_of(f"{info.web_url}/healthz") == 200
     assert processes_of(folder) == set()
+
+
+def test_a_stack_that_cannot_start_says_why(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKEND_URL", "nonsense")
+    refused = pytest.raises(ProcessDied, match="ended while starting: BACKEND_URL must be an origin")
+    with refused, background_stack(tmp_path_factory.mktemp("bad")):
+        pytest.fail("it must not start")

@@ -110,6 +110,8 @@ ARCHIVES_DIR = DATA_DIR / "archives"
 PROJECT_TEMPLATES_DIR = DATA_DIR / "templates"
 # Repositories of the host `git` that live on this machine; `export_to_git` may create one below here, and only here.
 LOCAL_REPOSITORIES_DIR = DATA_DIR / "repositories"
+# Without an entry here nobody can make a worker talk to this machine's own services, or to a bare address.
+GIT_INTERNAL_HOSTS = list(ENVIRONMENT.git_internal_hosts)
 
 BACKEND_URL = ENVIRONMENT.backend_url
 OPENAPI_PATH = "/api/schema/"

@@ -10,4 +10,6 @@ if "REPOMILL_DATA_DIR" not in os.environ:
 
 from backend.config.settings.base import *  # noqa: F403  (the settings module is the interface)
 
+# The tests' git servers listen on this machine.
+GIT_INTERNAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -133,6 +133,18 @@ def test_what_is_not_pushed_to(url):
     assert len(refused.value.message) < 500
 
 
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "10.0.0.5", "2130706433", "0177.0.0.1", "10.0.0.5."]
+)
+def test_addresses_are_pushed_to_only_where_the_operator_allows_it(settings, host):
+    settings.GIT_INTERNAL_HOSTS = []
+    with pytest.raises(InvalidInput, match=r"REPOMILL_GIT_INTERNAL_HOSTS|not an address"):
+        remote_address(f"https://{host}/team/hello.git")
+    settings.GIT_INTERNAL_HOSTS = ["10.0.0.5"]
+    if host == "10.0.0.5":
+        assert remote_address(f"https://{host}/team/hello.git").origin == "https://10.0.0.5"
+
+
 def test_an_address_in_an_error_shows_no_password():
     with pytest.raises(InvalidInput) as refused:
         remote_address("https://git:CANARY@example.org/r")

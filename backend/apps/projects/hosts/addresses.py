@@ -59,7 +59,8 @@ class Address:
 def remote_address(url: str) -> Address:
     """Return the address that a URL or an absolute path names.
 
-    Raises InvalidInput for anything but https, http to this machine itself, and folders below LOCAL_REPOSITORIES_DIR.
+    Raises InvalidInput for anything but https, http to this machine itself, and folders below LOCAL_REPOSITORIES_DIR;
+    also for an IP address or a name of this machine that is not in GIT_INTERNAL_HOSTS.
     """
     if url.startswith("file://"):
         return _below_root(Path(url.removeprefix("file://")), url)
@@ -73,6 +74,8 @@ def remote_address(url: str) -> Address:
         _refuse(url)
     if scheme == "http" and not is_loopback(host):
         _refuse(url, "A repository on another machine is reached by https only.")
+    if is_internal(host) and host not in settings.GIT_INTERNAL_HOSTS:
+        _refuse(url, "The operator has not allowed this address (REPOMILL_GIT_INTERNAL_HOSTS).")
     port = found["port"]
     if port and not 0 < int(port) < 65536:
         _refuse(url)
@@ -112,6 +115,14 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def is_internal(host: str) -> bool:
+    """Return whether a host is this machine, or is given as an address or a bare number rather than by a name."""
+    if is_loopback(host) or host.startswith("["):
+        return True
+    # The resolver takes 2130706433 and 0177.0.0.1 for addresses too; no public host's last label begins with a digit.
+    return host.rstrip(".").rpartition(".")[2][:1].isdigit()
 
 
 def valid_branch(branch: str) -> str:

@@ -1,0 +1,36 @@
+# Every target makes what it needs by itself: Python 3.11 or newer, git and make are enough to begin with.
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint bench lock clean
+# Nothing here is worth running side by side, and the output of a target is for a person.
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+help: ## say what each target does
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+demo: ## generate, package and push an example project, and show what happened
+	@scripts/bootstrap runtime
+	@exec .venv/bin/repomill demo
+
+up: ## start everything: web, workers, beat, Flower and the embedded broker; Ctrl-C stops it
+	@scripts/bootstrap runtime
+	@exec .venv/bin/repomill up
+
+test: ## run every check: lint, types, import rules, migrations, tests with coverage
+	@scripts/bootstrap dev
+	@exec .venv/bin/python scripts/check
+
+lint: ## run the checks without the tests
+	@scripts/bootstrap dev
+	@exec .venv/bin/python scripts/check --no-tests
+
+bench: ## measure Repomill against its peers, both in one run
+	@scripts/bootstrap dev
+	@exec .venv/bin/python -m benchmarks
+
+lock: ## write the lock files anew (UPGRADE=1 takes the newest versions)
+	@scripts/lock
+
+clean: ## remove .venv and every cache; the data folder stays
+	@rm -rf .venv .tools .coverage .coverage.* htmlcov .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find backend workers tests benchmarks examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +

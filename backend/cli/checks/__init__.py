@@ -1,0 +1,1 @@
+"""What `repomill doctor` looks at."""

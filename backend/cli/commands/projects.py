@@ -1,0 +1,48 @@
+"""`repomill projects`: make and list projects."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from backend.cli.django_setup import setup_django
+
+projects = typer.Typer(no_args_is_help=True, help="Make and list projects.")
+
+
+@projects.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="The project's name.", show_default=False)],
+    user: Annotated[str | None, typer.Option("--user", "-u", help="Its owner; default: operator.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Make a project. Its slug is made from the name."""
+    setup_django()
+    from backend.apps.projects.services.planning import create_project
+    from backend.cli.acting_user import acting_user
+
+    project = create_project(user=acting_user(user), name=name)
+    if as_json:
+        typer.echo(json.dumps({"id": str(project.pk), "slug": project.slug}))
+    else:
+        typer.echo(f"Made the project {project.slug} ({project.pk}).")
+
+
+@projects.command("list")
+def list_projects(
+    user: Annotated[str | None, typer.Option("--user", "-u", help="Whose; default: operator.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the projects that a user can see."""
+    setup_django()
+    from backend.apps.projects.selectors import visible_projects
+    from backend.cli.acting_user import acting_user
+
+    found = visible_projects(user=acting_user(user))
+    if as_json:
+        typer.echo(json.dumps([{"id": str(row.pk), "slug": row.slug, "name": row.name} for row in found], indent=2))
+        return
+    for row in found:
+        typer.echo(f"{row.slug:30}  {row.pk}  {row.name}")

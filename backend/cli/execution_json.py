@@ -1,0 +1,71 @@
+"""An execution as JSON, for scripts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from backend.apps.workflows import selectors
+from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
+
+
+def brief(execution: WorkflowExecution) -> dict[str, Any]:
+    """Return what a list shows of an execution."""
+    return {
+        "id": str(execution.pk),
+        "workflow": execution.workflow.name,
+        "version": execution.version.number,
+        "project": execution.project_name or None,
+        "user": execution.user.get_username(),
+        "status": execution.status,
+        "current_step": execution.current_step or None,
+        "created_at": _time(execution.created_at),
+        "started_at": _time(execution.started_at),
+        "completed_at": _time(execution.completed_at),
+    }
+
+
+def whole(execution: WorkflowExecution) -> dict[str, Any]:
+    """Return everything of an execution but the arguments of its tasks."""
+    tasks = selectors.tasks_of(execution)
+    return {
+        **brief(execution),
+        "inputs": execution.input_data,
+        "outputs": execution.output_data,
+        "error": execution.error,
+        "steps": [
+            _step(step, [task for task in tasks if task.step_id == step.pk]) for step in selectors.steps_of(execution)
+        ],
+    }
+
+
+def _step(step: StepExecution, tasks: list[TaskExecution]) -> dict[str, Any]:
+    return {
+        "id": step.step_id,
+        "type": step.step_type,
+        "status": step.status,
+        "result": step.result,
+        "error": step.error,
+        "started_at": _time(step.started_at),
+        "completed_at": _time(step.completed_at),
+        "tasks": [_task(task) for task in tasks],
+    }
+
+
+def _task(task: TaskExecution) -> dict[str, Any]:
+    return {
+        "id": str(task.pk),
+        "method": task.method,
+        "status": task.status,
+        "attempts": task.attempt,
+        "retries": task.retries,
+        "not_before": _time(task.not_before),
+        "worker": task.worker or None,
+        "error": task.error,
+        "started_at": _time(task.started_at),
+        "completed_at": _time(task.completed_at),
+    }
+
+
+def _time(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None

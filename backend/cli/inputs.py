@@ -1,0 +1,51 @@
+"""Reads `--input name=value` into what a workflow's input schema asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from backend.errors import InvalidInput
+
+
+def read_inputs(pairs: Sequence[str], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs named by `pairs`.
+
+    pairs: `name=value`, or `name=@file` for the file's content. Where the schema says that the input is a text, the
+    value is taken as it stands; otherwise it is read as JSON. Raises InvalidInput with the input's name.
+    """
+    inputs: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise InvalidInput(f"{pair!r} is not an input.", field="--input", expected="name=value, or name=@file")
+        if name in inputs:
+            raise InvalidInput(f"The input {name!r} is given twice.", field=f"inputs.{name}")
+        inputs[name] = _value(name, text, schema)
+    return inputs
+
+
+def _value(name: str, text: str, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401  (JSON)
+    if text.startswith("@"):
+        text = _file(name, Path(text[1:]))
+    kind = schema.get("properties", {}).get(name, {}).get("type", "string")
+    if kind == "string":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        if isinstance(kind, list) and "string" in kind:
+            return text
+        raise InvalidInput(
+            f"The input {name!r} is not JSON: {error}.", field=f"inputs.{name}", expected=f"{kind}, as JSON"
+        ) from error
+
+
+def _file(name: str, path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InvalidInput(f"The file {path} cannot be read: {reason}.", field=f"inputs.{name}") from error

@@ -1,0 +1,58 @@
+"""How an error looks at a terminal."""
+
+import io
+
+import pytest
+
+from backend.cli.messages import error_lines, show_error, visible
+from backend.errors import ConfigurationError, InvalidInput
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain ✓ ok", "plain ✓ ok"),
+        ("tab\tstays", "tab\tstays"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("line\u2028separator\r", "line\\u2028separator\\r"),
+        ("\u202eright to left", "\\u202eright to left"),
+        ("csi \x9b2J", "csi \\x9b2J"),
+    ],
+)
+def test_nothing_can_steer_the_terminal(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        (InvalidInput("No."), ["error: No. [invalid_input]"]),
+        (
+            InvalidInput("A name is missing.", line=3, field="name", hint="Add one."),
+            ["error: A name is missing. [invalid_input]", "  where: line 3, field name", "  hint: Add one."],
+        ),
+        # What the message names already is not said a second time.
+        (
+            ConfigurationError("BACKEND_URL is senseless.", field="BACKEND_URL"),
+            ["error: BACKEND_URL is senseless. [configuration_error]"],
+        ),
+        (InvalidInput("two\nlines \x1b]0;x\x07"), ["error: two lines \\x1b]0;x\\x07 [invalid_input]"]),
+    ],
+)
+def test_error_lines(error: InvalidInput, lines: list[str]) -> None:
+    assert error_lines(error) == lines
+
+
+def test_the_traceback_is_shown_on_request_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown() -> str:
+        stream = io.StringIO()
+        try:
+            raise InvalidInput("No.")
+        except InvalidInput as error:
+            show_error(error, stream=stream)
+        return stream.getvalue()
+
+    monkeypatch.delenv("REPOMILL_DEBUG", raising=False)
+    assert shown() == "error: No. [invalid_input]\n"
+    monkeypatch.setenv("REPOMILL_DEBUG", "1")
+    assert "Traceback" in shown()
