@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,10 @@ class AnswerLoser:
     def _pass_on(self, client: socket.socket) -> None:
         client.settimeout(0.5)
         request = b""
-        try:
+        # At the time-out the client has said all and waits.
+        with suppress(TimeoutError):
             while part := client.recv(65536):
                 request += part
-        except TimeoutError:
-            pass  # The client has said all and waits.
         self.requests += 1
         with socket.create_connection(("127.0.0.1", self.upstream)) as server:
             # One answer, then the end: so that the whole of it has been given before the connection breaks.

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from backend.apps.projects.errors import CredentialRejected, Diverged, GitFailed, RepositoryExists
-from backend.apps.projects.hosts import askpass
+from backend.apps.projects.errors import Diverged, RepositoryExists
 from backend.apps.projects.hosts.addresses import is_loopback, local_address, remote_address, valid_branch
-from backend.apps.projects.hosts.askpass import answering, forms_of_secret
 from backend.apps.projects.hosts.git import GitHost, push_commit
-from backend.apps.projects.hosts.outcomes import meaning
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from backend.apps.projects.services.workspace import Workspace
-from backend.errors import ConfigurationError, InvalidInput, RateLimited, RemoteRefused, RemoteUnreachable
+from backend.errors import InvalidInput, RemoteRefused, RemoteUnreachable
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -320,136 +316,3 @@ def test_an_unreachable_address_is_tried_four_times(store, tmp_path):
     with pytest.raises(RemoteUnreachable):
         push_commit(host="git", target=target, store=store, commit=made, sleep=pauses.append)
     assert len(pauses) == 3
-
-
-def ask(variables, question: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [variables["GIT_ASKPASS"], question],
-        env={"PATH": os.environ["PATH"], **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@pytest.fixture
-def credential_file(tmp_path):
-    path = tmp_path / "cred *"
-    path.write_text("secret/CANARY+1")
-    path.chmod(0o600)
-    return path
-
-
-def test_askpass_answers_for_its_origin_only(credential_file):
-    with answering(origin="https://example.org:8443", username="git", credential_file=credential_file) as variables:
-        assert ask(variables, "Username for 'https://example.org:8443': ").stdout == "git\n"
-        assert ask(variables, "Password for 'https://git@example.org:8443': ").stdout == "secret/CANARY+1"
-        for question in (
-            "Username for 'https://evil.invalid': ",
-            "Password for 'https://git@evil.invalid': ",
-            "Password for 'https://git@example.org': ",
-            "Password for 'https://git@example.org:8443.evil.invalid': ",
-            "Password for 'http://git@example.org:8443': ",
-            "Password for 'https://other@example.org:8443': ",
-            "Password for 'https://git@example.org:8443': x",
-            "*",
-            "",
-        ):
-            refused = ask(variables, question)
-            assert (refused.returncode, refused.stdout) == (1, "")
-        assert "CANARY" not in str(variables)
-        assert "CANARY" not in Path(variables["GIT_ASKPASS"]).read_text()
-        assert Path(variables["GIT_ASKPASS"]).parent.stat().st_mode & 0o077 == 0
-    assert not Path(variables["GIT_ASKPASS"]).exists()
-
-
-def test_a_pattern_in_an_origin_is_taken_literally(credential_file):
-    with answering(origin="https://*", username="git", credential_file=credential_file) as variables:
-        assert ask(variables, "Password for 'https://git@evil.invalid': ").returncode == 1
-
-
-@pytest.mark.parametrize("fault", ["readable by others", "missing", "link"])
-def test_a_credential_file_must_be_private(tmp_path, credential_file, fault):
-    path = credential_file
-    if fault == "readable by others":
-        path.chmod(0o640)
-    elif fault == "missing":
-        path = tmp_path / "nothing"
-    else:
-        path = tmp_path / "link"
-        path.symlink_to(credential_file)
-    for use in (
-        lambda: answering(origin="https://h", username="git", credential_file=path).__enter__(),
-        lambda: forms_of_secret(username="git", credential_file=path),
-    ):
-        with pytest.raises(ConfigurationError):
-            use()
-
-
-@pytest.mark.parametrize("username", ["", "a b", "a@b", "a:b", "a'b", "\u00fc"])
-def test_a_user_name_with_odd_characters_is_refused(credential_file, username):
-    with (
-        pytest.raises(InvalidInput),
-        answering(origin="https://h", username=username, credential_file=credential_file),
-    ):
-        pass  # pragma: no cover
-
-
-def test_every_spelling_of_a_secret_is_known(credential_file):
-    forms = forms_of_secret(username="git", credential_file=credential_file)
-    assert {"secret/CANARY+1", "secret%2FCANARY%2B1", "c2VjcmV0L0NBTkFSWSsx"} <= set(forms)
-    assert "Z2l0OnNlY3JldC9DQU5BUlkrMQ==" in forms
-    assert "CANARY" not in askpass.PROGRAM
-
-
-HTTP = "fatal: unable to access 'https://h/r/': "
-
-
-@pytest.mark.parametrize(
-    ("words", "output", "error"),
-    [
-        (HTTP + "Could not resolve host: h", "", RemoteUnreachable),
-        (HTTP + "Failed to connect to h port 443: Connection refused", "", RemoteUnreachable),
-        (HTTP + "The requested URL returned error: 502", "", RemoteUnreachable),
-        (HTTP + "The requested URL returned error: 408", "", RemoteUnreachable),
-        ("error: RPC failed; HTTP 503 curl 22\nfatal: the remote end hung up unexpectedly", "", RemoteUnreachable),
-        ("fatal: early EOF", "", RemoteUnreachable),
-        (HTTP + "Operation too slow. Less than 1000 bytes/sec transferred the last 30 seconds", "", RemoteUnreachable),
-        (HTTP + "The requested URL returned error: 429", "", RateLimited),
-        (HTTP + "The requested URL returned error: 403", "", CredentialRejected),
-        ("remote: HTTP Basic: Access denied\nfatal: Authentication failed for 'https://h/r/'", "", CredentialRejected),
-        ("fatal: could not read Username for 'https://h': terminal prompts disabled", "", CredentialRejected),
-        ("remote: Not Found\nfatal: repository 'https://h/r/' not found", "", RemoteRefused),
-        ("fatal: '/x' does not appear to be a git repository", "", RemoteRefused),
-        (HTTP + "The requested URL returned error: 302", "", RemoteRefused),
-        (HTTP + "server certificate verification failed. CAfile: none CRLfile: none", "", RemoteRefused),
-        ("fatal: something nobody has seen", "", RemoteRefused),
-        ("", "!\ta:refs/heads/main\t[rejected] (fetch first)\nDone", Diverged),
-        ("", "!\ta:refs/heads/main\t[rejected] (non-fast-forward)\nDone", Diverged),
-        ("", "!\ta:refs/heads/main\t[remote rejected] (failed to update ref)\nDone", RemoteUnreachable),
-        ("", "!\ta:refs/heads/main\t[remote rejected] (protected branch hook declined)\nDone", RemoteRefused),
-        ("", "!\ta:refs/heads/main\t[remote rejected] (unpacker error)\nDone", RemoteRefused),
-    ],
-)
-def test_what_a_failure_means(words, output, error):
-    meant = meaning(GitFailed(words=words, output=output.encode()), host="h")
-    assert type(meant) is error
-    assert meant.retryable is (error in {RemoteUnreachable, RateLimited})
-    assert meant.message.startswith(("h", "The branch on h"))
-
-
-def test_a_timeout_is_unreachable():
-    assert type(meaning(GitFailed(timed_out=True), host="h")) is RemoteUnreachable
-
-
-def test_a_repository_made_a_moment_ago_is_not_ready_rather_than_missing():
-    failure = GitFailed(words="fatal: repository 'https://h/r/' not found")
-    assert type(meaning(failure, host="h", created=True)) is RemoteUnreachable
-    assert type(meaning(failure, host="h")) is RemoteRefused
-
-
-def test_the_remotes_own_words_are_shown_without_the_secret():
-    failure = GitFailed(words="remote: your token CANARY is bad\nfatal: Authentication failed for 'https://h/'")
-    meant = meaning(failure, host="h", secrets=["CANARY"])
-    assert meant.message == "h: your token [redacted] is bad"
-    assert "CANARY" not in str(meant.as_json())

@@ -184,7 +184,8 @@ def test_limits_are_named(limits, files, directories, limit):
 
 
 def test_a_limit_itself_is_accepted():
-    validate_tree(files=["a/b/c"], directories=["d/e"], limits=Limits(files=1, directories=4, depth=2))
+    names = validate_tree(files=["a/b/c"], directories=["d/e"], limits=Limits(files=1, directories=4, depth=2))
+    assert names.files == {"a/b/c"}
 
 
 @given(st.text())

@@ -110,7 +110,8 @@ def test_what_is_not_allowed_is_refused_before_it_is_parsed(source, line, word):
 
 
 def test_a_chain_of_blocks_is_not_nested():
-    BareTemplate("{% if 1 %}{% endif %}" * 200, engine=BareEngine(TemplateLimits()))
+    template = BareTemplate("{% if 1 %}{% endif %}" * 200, engine=BareEngine(TemplateLimits()))
+    assert len(template.nodelist) == 200
 
 
 @pytest.mark.parametrize(
