@@ -68,7 +68,7 @@ def test_the_python_of_the_readme(installation: Installation, tmp_path: Path):
         "from backend.apps.projects.services.planning import create_project\n"
         "user = User.objects.get(username='operator')\n"
         "project = create_project(user=user, name='From Python')\n"
-        + code.replace('Path("note.yaml")', f"Path({str(definition)!r})")
+        + code.replace('Path("note.yaml")', f"Path({str(definition)!r})").replace("first-note", "note-from-python")
         + "\nanswer = str(execution.pk)"
     )
     assert installation.json("show", started, "--follow")["status"] == "completed"

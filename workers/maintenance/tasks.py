@@ -1,4 +1,7 @@
-"""Periodic tasks; they have no TaskExecution, since each does nothing where there is nothing to do."""
+"""Periodic tasks; they have no TaskExecution, since each does nothing where there is nothing to do.
+
+They send no events: in Flower they would push the work out of sight.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from backend.config.celery import app
 logger = logging.getLogger(__name__)
 
 
-@app.task(name="maintenance.reconcile")
+@app.task(name="maintenance.reconcile", send_events=False)
 def reconcile() -> None:
     """Send again what was lost, and take back what lost workers had."""
     report = reconcile_once(now=timezone.now())
@@ -21,7 +24,7 @@ def reconcile() -> None:
         logger.info("reconciled: %d sent again, %d taken back", report.republished, report.taken_back)
 
 
-@app.task(name="maintenance.forget_old_answers")
+@app.task(name="maintenance.forget_old_answers", send_events=False)
 def forget_old_answers() -> None:
     """Forget the answers that were kept for idempotency keys longer than they need to be."""
     forgotten = forget_once()

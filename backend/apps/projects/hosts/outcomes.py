@@ -100,7 +100,7 @@ def meaning(failure: GitFailed, *, host: str, created: bool = False, secrets: It
 def moved_on(host: str) -> Diverged:
     """Return the error for a branch that has commits of somebody else."""
     return Diverged(
-        f"The branch on {host} has commits that are not in this project's history; nothing was overwritten.",
+        f"{host}: the branch has commits that are not in this project's history; nothing was overwritten.",
         hint="Export to another branch or repository, and merge there.",
     )
 
