@@ -82,6 +82,22 @@ def test_the_broker_sees_no_structure_no_content_and_no_token(running: Installat
         assert secret.read_bytes().strip() not in everything
 
 
+def test_no_process_shows_a_secret_in_its_command_line_or_environment(running: Installation):
+    secrets = [path.read_bytes().strip() for path in (running.data_dir / "secrets").iterdir()]
+    looked_at = 0
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                seen = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if str(running.data_dir).encode() in seen:
+                looked_at += 1
+                assert not any(secret in seen for secret in secrets)
+                assert not JWT.search(seen)
+    assert looked_at > 6
+
+
 def test_the_processes_logs_hold_no_secret_and_no_content(running: Installation):
     logs = b"".join(path.read_bytes() for path in (running.data_dir / "log").iterdir() if path.is_file())
     assert b"agents.call" in logs
