@@ -20,6 +20,7 @@ from backend.apps.workflows.execution.run import Completed, Failed, TryAgain, ex
 from backend.config.celery import app
 from backend.errors import ConfigurationError, TimeLimitExceeded
 from workers.call import TaskCall
+from workers.interruption import interruption
 
 logger = get_task_logger(__name__)
 
@@ -75,7 +76,12 @@ def service_task(name: str) -> Callable[[Body], ServiceTask]:
 
 
 def _run(task: ServiceTask, body: Body, task_id: UUID) -> None:
-    outcome = execute(task_id, service=functools.partial(_serve, body), worker=str(task.request.hostname or "inline"))
+    outcome = execute(
+        task_id,
+        service=functools.partial(_serve, body),
+        worker=str(task.request.hostname or "inline"),
+        interruption=interruption(),
+    )
     match outcome:
         case Completed():
             return

@@ -18,6 +18,8 @@ def brief(execution: WorkflowExecution) -> dict[str, Any]:
         "project": execution.project_name or None,
         "user": execution.user.get_username(),
         "status": execution.status,
+        "paused": execution.paused_at is not None,
+        "cancelling": execution.cancel_requested_at is not None,
         "current_step": execution.current_step or None,
         "created_at": _time(execution.created_at),
         "started_at": _time(execution.started_at),
@@ -28,18 +30,20 @@ def brief(execution: WorkflowExecution) -> dict[str, Any]:
 def whole(execution: WorkflowExecution) -> dict[str, Any]:
     """Return everything of an execution but the arguments of its tasks."""
     tasks = selectors.tasks_of(execution)
+    repeated = {step["id"] for step in execution.version.definition["steps"] if "each" in step}
     return {
         **brief(execution),
         "inputs": execution.input_data,
         "outputs": execution.output_data,
         "error": execution.error,
         "steps": [
-            _step(step, [task for task in tasks if task.step_id == step.pk]) for step in selectors.steps_of(execution)
+            _step(step, [task for task in tasks if task.step_id == step.pk], repeated=step.step_id in repeated)
+            for step in selectors.steps_of(execution)
         ],
     }
 
 
-def _step(step: StepExecution, tasks: list[TaskExecution]) -> dict[str, Any]:
+def _step(step: StepExecution, tasks: list[TaskExecution], *, repeated: bool) -> dict[str, Any]:
     return {
         "id": step.step_id,
         "type": step.step_type,
@@ -48,14 +52,15 @@ def _step(step: StepExecution, tasks: list[TaskExecution]) -> dict[str, Any]:
         "error": step.error,
         "started_at": _time(step.started_at),
         "completed_at": _time(step.completed_at),
-        "tasks": [_task(task) for task in tasks],
+        "tasks": [_task(task, repeated=repeated) for task in tasks],
     }
 
 
-def _task(task: TaskExecution) -> dict[str, Any]:
+def _task(task: TaskExecution, *, repeated: bool) -> dict[str, Any]:
     return {
         "id": str(task.pk),
         "method": task.method,
+        "item": task.item if repeated else None,
         "status": task.status,
         "attempts": task.attempt,
         "retries": task.retries,

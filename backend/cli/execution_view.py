@@ -13,11 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from backend.apps.workflows import selectors
+from backend.apps.workflows.execution.cancelling import CANCELLED, is_stopping
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
+from backend.cli.items_view import item_rows
 
 MARKS = {
     "pending": ("·", "dim"),
     "running": ("▸", "cyan"),
+    "paused": ("‖", "yellow"),
+    "cancelling": ("▸", "yellow"),
     "completed": ("✓", "green"),
     "failed": ("✗", "red"),
     "in_doubt": ("?", "magenta"),
@@ -55,7 +59,9 @@ def execution_view(execution: WorkflowExecution, *, live: bool = False) -> Rende
     live: running steps turn.
     """
     now = timezone.now()
-    tasks = selectors.tasks_of(execution)
+    repeated = [step["id"] for step in execution.version.definition["steps"] if "each" in step]
+    tasks = selectors.tasks_of(execution, without=repeated)
+    folded = item_rows(execution, repeated) if repeated else {}
     table = Table.grid(padding=(0, 2))
     for justify in ("left", "left", "right", "left"):
         table.add_column(justify=justify)
@@ -65,6 +71,8 @@ def execution_view(execution: WorkflowExecution, *, live: bool = False) -> Rende
         for task in tasks:
             if task.step_id == step.pk:
                 _add_task(table, task, now)
+        for row in folded.get(step.step_id, []):
+            table.add_row(*row)
     return Group(_headline(execution, now), Padding(table, (0, 0, 0, 2)))
 
 
@@ -77,9 +85,10 @@ def print_execution(execution: WorkflowExecution, console: Console) -> None:
 
 
 def _headline(execution: WorkflowExecution, now: datetime) -> Text:
-    mark, style = MARKS[execution.status]
+    word = selectors.standing_word(execution)
+    mark, style = MARKS[word]
     text = Text.assemble((f"{mark} ", style), (execution.workflow.name, "bold"), f" v{execution.version.number}  ")
-    text.append(execution.status, style)
+    text.append(word, style)
     if execution.started_at:
         text.append(f" · {seconds((execution.completed_at or now) - execution.started_at)}", "dim")
     text.append(f" · {execution.project_name or 'no project'} · {execution.user.get_username()}", "dim")
@@ -96,6 +105,10 @@ def _add_step(table: Table, step: StepExecution, name: str, now: datetime, live:
         note = Text(step.error["message"], "dim")
     elif step.status == "failed" and step.error and not step.started_at:
         note = Text(step.error["message"], "red")
+    elif step.error and is_stopping(step):
+        note = Text(f"stopping: {step.error['message']}", "yellow")
+    elif step.status == "cancelled" and step.error:
+        note = Text(step.error["message"], "yellow")
     table.add_row(sign, Text(step.step_id, "bold"), Text(took, "dim"), note)
 
 
@@ -115,13 +128,18 @@ def _task_note(task: TaskExecution, now: datetime) -> Text:
         wait = seconds(max(timedelta(0), task.not_before - now))
         parts.append(f"again in {wait}: {task.error['message']}")
         return Text(" · ".join(parts), "yellow")
-    if task.status in {"failed", "in_doubt"} and task.error:
+    if task.status == "in_doubt" and task.error:
+        parts.append(f"{task.error['message']} Settle it: repomill resolve {str(task.pk)[:8]} --done, or --retry")
+        return Text(" · ".join(parts), "magenta")
+    if task.status == "failed" and task.error:
         parts.append(f"{task.error['code']}: {task.error['message']}")
         return Text(" · ".join(parts), "red")
     return Text(" · ".join(parts), "dim")
 
 
 def _ending(execution: WorkflowExecution) -> list[Text]:
+    if execution.error and execution.error.get("code") == CANCELLED:
+        return [Text(), Text("  " + execution.error.get("message", ""), "yellow")]
     if execution.error:
         code, message = execution.error.get("code", ""), execution.error.get("message", "")
         text = Text.assemble(("  Failed", "bold red"), f" with {code}: {message}")

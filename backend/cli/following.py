@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 from rich.console import Console
@@ -62,7 +63,7 @@ NOBODY = "No worker has taken this up yet. Is the stack running? Start it with: 
 
 
 def _nobody_works(execution: WorkflowExecution) -> bool:
-    if timezone.now() - execution.created_at < UNCLAIMED_AFTER:
+    if execution.paused_at is not None or timezone.now() - execution.created_at < UNCLAIMED_AFTER:
         return False
     return not TaskExecution.objects.filter(execution=execution, attempt__gt=0).exists()
 
@@ -85,7 +86,19 @@ def event_line(event: ExecutionEvent) -> str:
         "lease_expired": lambda: f"attempt {event.data['attempt']} was lost with {event.data['worker']}",
         "step_started": lambda: " -> ".join(event.data["methods"]),
         "step_skipped": lambda: str(event.data["reason"]),
+        "task_cancelled": lambda: f"{event.data['method']}, attempt {event.data['attempt']}",
+        "task_resolved": lambda: f"{event.data['outcome']}, says {event.data['by']}",
     }
-    told = words[event.kind]() if event.kind in words else event.data.get("error", {}).get("message", "")
-    parts = [event.created_at.strftime("%H:%M:%S"), event.kind.replace("_", " "), event.step_id, told]
+    told = words[event.kind]() if event.kind in words else _told(event.data)
+    place = f"{event.step_id}[{event.data['item']}]" if "item" in event.data else event.step_id
+    parts = [event.created_at.strftime("%H:%M:%S"), event.kind.replace("_", " "), place, told]
     return "  ".join(part for part in parts if part)
+
+
+def _told(data: dict[str, Any]) -> str:
+    """Return what an event of no kind of its own tells: an error, a reason, or who did it."""
+    if "error" in data:
+        return str(data["error"].get("message", ""))
+    if "by" in data:
+        return f"by {data['by']}" + (f": {', '.join(data['steps'])}" if data.get("steps") else "")
+    return str(data.get("reason", ""))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from backend.errors import InvalidInput
+from backend.strict_json import NotJSON, read_json
+
+LARGEST_FILE = 64 * 1024 * 1024
 
 
 def read_inputs(pairs: Sequence[str], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,18 +36,29 @@ def _value(name: str, text: str, schema: Mapping[str, Any]) -> Any:  # noqa: ANN
     if kind == "string":
         return text
     try:
-        return json.loads(text)
-    except ValueError as error:
+        return read_json(text)
+    except NotJSON as error:
         if isinstance(kind, list) and "string" in kind:
             return text
         raise InvalidInput(
-            f"The input {name!r} is not JSON: {error}.", field=f"inputs.{name}", expected=f"{kind}, as JSON"
+            f"The input {name!r} is not JSON: {error.reason}.",
+            field=f"inputs.{name}",
+            line=error.line,
+            column=error.column,
+            expected=f"{kind}, as JSON",
         ) from error
 
 
 def _file(name: str, path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        with path.open("rb") as file:
+            # One byte more than may be: what has no end, like a device, is not read to its end.
+            data = file.read(LARGEST_FILE + 1)
+        if len(data) > LARGEST_FILE:
+            raise InvalidInput(
+                f"The file {path} is larger than {LARGEST_FILE // 1024 // 1024} MiB.", field=f"inputs.{name}"
+            )
+        return data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InvalidInput(f"The file {path} cannot be read: {reason}.", field=f"inputs.{name}") from error

@@ -5,10 +5,16 @@ A status changes only by an UPDATE whose condition names the status it comes fro
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
+
+from backend.errors import Conflict
+
+FROZEN = "A version of a workflow never changes."
+ANOTHER_VERSION = "Save the new wording with save_definition(); it becomes the next version."
 
 
 class Workflow(models.Model):
@@ -22,6 +28,14 @@ class Workflow(models.Model):
         return self.name
 
 
+class VersionQuerySet(models.QuerySet["WorkflowVersion"]):
+    """Versions, which can be made and deleted but not changed."""
+
+    def update(self, **changes: Any) -> int:  # noqa: ANN401  (Django's signature)
+        """Refuse with Conflict: what an execution began with stays what it was."""
+        raise Conflict(FROZEN, field=", ".join(sorted(changes)), hint=ANOTHER_VERSION)
+
+
 class WorkflowVersion(models.Model):
     """One wording of a definition. It never changes; another wording is another version."""
 
@@ -32,6 +46,8 @@ class WorkflowVersion(models.Model):
     digest = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = VersionQuerySet.as_manager()
+
     class Meta:
         ordering = ["-number"]
         constraints = [
@@ -39,13 +55,22 @@ class WorkflowVersion(models.Model):
             models.UniqueConstraint(fields=["workflow", "digest"], name="one_version_per_wording"),
         ]
 
+    def save(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  (Django's signature)
+        """Insert the version. Raises Conflict where it is there already."""
+        if not self._state.adding or kwargs.get("force_update") or kwargs.get("update_fields"):
+            raise Conflict(FROZEN, hint=ANOTHER_VERSION)
+        super().save(*args, **{**kwargs, "force_insert": True})
+
 
 class WorkflowExecution(models.Model):
     """One execution of a workflow version.
 
     pending ──> running ──> completed
-                   ├──> failed ──> running (resumed)
+                   ├──> failed ──> running (resumed, or a step retried, or a task settled)
                    └──> cancelled
+
+    Two marks refine `running`: while `paused_at` is set nothing starts, and `cancel_requested_at` says that it will be
+    cancelled as soon as nothing runs any more. Neither is ever set in another status.
     """
 
     class Status(models.TextChoices):
@@ -71,6 +96,9 @@ class WorkflowExecution(models.Model):
     state = models.JSONField(default=dict)
     error = models.JSONField(null=True, blank=True)
     retry_count = models.PositiveIntegerField(default=0)
+    """How often it was set going again after it had failed."""
+    paused_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
     event_sequence = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -85,8 +113,13 @@ class StepExecution(models.Model):
     """One step of an execution. Its `result` is what later steps can read.
 
     pending ──> running ──> completed
-       │           └──> failed
-       └──> skipped
+       │           ├──> failed ──────┐
+       │           └──> cancelled ───┴──> running, or pending (retried)
+       ├──> cancelled
+       ├──> failed      (it could not start)
+       └──> skipped ──> pending (what it depends on is retried)
+
+    A running step that is to be cancelled has its `error` already, and a task with `cancel_requested_at`.
     """
 
     class Status(models.TextChoices):
@@ -119,10 +152,14 @@ class TaskExecution(models.Model):
     """One service-method call, done by one Celery task. The row is the work; the broker's message is a reminder of it.
 
     pending ──> running ──> completed
-       ^           ├──> failed
-       │           ├──> in_doubt
-       ├───────────┘    (a retry, or a lease that ran out)
+       ^           ├──> failed ─────┐
+       │           ├──> cancelled ──┤
+       │           ├──> in_doubt ───┤ ──> completed (settled by a person)
+       ├───────────┘                │
+       ├────────────────────────────┘    (retried by a person)
        └──> cancelled
+
+    The arrow back from running is a retry, or a lease that ran out.
     """
 
     class Status(models.TextChoices):
@@ -144,6 +181,8 @@ class TaskExecution(models.Model):
     step = models.ForeignKey(StepExecution, on_delete=models.CASCADE, null=True, blank=True, related_name="tasks")
     position = models.PositiveIntegerField(default=0)
     """The link's place in its step's chain."""
+    item = models.PositiveIntegerField(default=0)
+    """Which item of the list the chain is for, in a step with `each`; 0 elsewhere."""
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     project_id = models.UUIDField(null=True, blank=True)
     method = models.CharField(max_length=100)
@@ -165,6 +204,10 @@ class TaskExecution(models.Model):
     publish_count = models.PositiveIntegerField(default=0)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=200, blank=True)
+    lost_worker = models.BooleanField(default=False)
+    """Whether an attempt was lost with its worker since the last one that ended in the ordinary way."""
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    """Set while it runs: its worker is to stop, and nobody claims it again."""
     result = models.JSONField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -173,11 +216,13 @@ class TaskExecution(models.Model):
 
     class Meta:
         ordering = ["created_at", "position"]
-        constraints = [models.UniqueConstraint(fields=["step", "position"], name="one_task_per_link")]
+        constraints = [models.UniqueConstraint(fields=["step", "item", "position"], name="one_task_per_link")]
         indexes = [
             # Small for ever, however many finished rows there are: the reconciler's two questions.
             models.Index(fields=["next_publish_at"], name="task_to_publish", condition=models.Q(status="pending")),
             models.Index(fields=["lease_expires_at"], name="task_lease", condition=models.Q(status="running")),
+            # What is in flight, and which item is the next: a few entries of it, however many items a step has.
+            models.Index(fields=["step", "status", "ready", "item", "position"], name="task_of_step"),
         ]
 
 

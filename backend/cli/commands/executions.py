@@ -27,6 +27,7 @@ def executions(
 
     from backend.apps.workflows.models import WorkflowExecution
     from backend.apps.workflows.selectors import executions as all_executions
+    from backend.apps.workflows.selectors import standing_word
     from backend.cli.execution_json import brief
     from backend.cli.execution_view import MARKS, seconds
 
@@ -49,14 +50,15 @@ def executions(
         # What a command takes is never cut; the names give way first.
         table.add_column(name, no_wrap=True, min_width=8 if name == "id" else None)
     for row in found:
-        mark, style = MARKS[row.status]
+        word = standing_word(row)
+        mark, style = MARKS[word]
         begun = row.started_at or row.created_at
         table.add_row(
             Text(mark, style),
             Text(str(row.pk)[:8]),
             Text(f"{row.workflow.name} v{row.version.number}"),
             Text(row.project_name or "-"),
-            Text(row.status, style),
+            Text(word, style),
             Text(row.current_step or (row.error or {}).get("step", "")),
             Text(timezone.localtime(begun).strftime("%m-%d %H:%M")),
             Text(seconds((row.completed_at or timezone.now()) - begun)),

@@ -70,7 +70,7 @@ class Worker:
 @pytest.fixture(autouse=True)
 def worker(monkeypatch) -> Worker:
     found = Worker()
-    monkeypatch.setattr("backend.apps.workflows.execution.advance.publish_chain", found.publish)
+    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", found.publish)
     monkeypatch.setattr("backend.cli.following.PAUSE", 0)
     return found
 
@@ -248,3 +248,38 @@ def test_inputs_are_read_as_the_schema_asks(tmp_path):
     assert inputs == {"n": 3, "t": "plain text", "o": {"a": 1}, "free": "1=2"}
     with pytest.raises(InvalidInput):
         read_inputs(["free=@" + str(tmp_path / "binary")], schema)
+
+
+def test_a_repeated_step_is_one_line_per_method_with_counts(cli, operator, worker, tmp_path):
+    definition = tmp_path / "many.yaml"
+    definition.write_text(
+        "name: many\nsteps:\n  - id: files\n    type: file_generation\n    each: ${{ inputs.items }}\n"
+        "    config: {readme: '${{ item }}'}\ninputs: {properties: {items: {type: array}}}\n"
+    )
+
+    def refuse_the_fourth(claimed):
+        if claimed.item == 3:
+            raise RemoteRefused("remote: not today")
+        return {"n": claimed.item}
+
+    items = 'items=["a", "b", "c", "d", "e"]'
+    worker.works = False
+    cli("run", str(definition), "--input", items)
+    assert "0/5 done" in cli("show", "last")
+    worker.works = True
+    worker.service = refuse_the_fourth
+    out = cli("run", str(definition), "--input", items, "--follow", code=1)
+    assert out.count("generation.generate  ") == 1
+    assert "/5 done, 1 failed" in out
+    assert "Item 3: remote: not today" in out
+    assert "files[3]" in cli("show", "last", "--events")
+    shown = json.loads(cli("show", "last", "--json"))
+    assert [task["item"] for task in shown["steps"][0]["tasks"]] == [0, 1, 2, 3, 4]
+
+
+def test_an_input_that_is_not_json_names_its_line(cli, operator, workflow, tmp_path):
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('{\n "a": 1,\n "a": 2}')
+    out = cli("run", workflow, "--input", "name=x", "--input", f"count=@{wrong}", code=3)
+    assert "'a' is given twice" in out
+    assert "line 3" in out

@@ -11,7 +11,7 @@ from backend.apps.projects.hosts.addresses import local_address, remote_address,
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.workspace import Workspace
 from backend.errors import InvalidInput, RepomillError
-from tests.unit.projects.corpus import rows
+from tests.corpus import rows
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ from backend.apps.projects.services.paths import validate_path, validate_tree
 from backend.apps.projects.services.structure import parse_structure
 from backend.apps.projects.services.workspace import NewFile, Workspace
 from backend.errors import InvalidInput
-from tests.unit.projects.corpus import rows
+from tests.corpus import rows
 
 SINGLE_PATHS = ["own/must_reject_paths", "own/must_accept_paths", "third_party/paths_traversal"]
 

@@ -18,7 +18,7 @@ from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.services.archives import write_archive
 from backend.apps.projects.services.workspace import NewFile, Workspace
 from backend.errors import NotFound, RepomillError
-from tests.unit.projects.corpus import rows
+from tests.corpus import rows
 
 # The corpus asks for 10 s; that long when it is asked for, so that the whole suite stays quick.
 RACE_SECONDS = float(os.environ.get("REPOMILL_RACE_SECONDS", "1"))

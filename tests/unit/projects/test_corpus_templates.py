@@ -13,7 +13,7 @@ from django.template import TemplateSyntaxError
 from backend.apps.projects.errors import InvalidTemplate
 from backend.apps.projects.services.template_child import BareEngine, BareTemplate, Refused, TemplateLimits
 from backend.apps.projects.services.templates import TemplateSource, render_templates
-from tests.unit.projects.corpus import rows
+from tests.corpus import rows
 
 CONTEXT = {
     "name": "bob",

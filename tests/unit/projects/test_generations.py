@@ -19,6 +19,7 @@ from backend.apps.projects.services.generations import generate, open_generation
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.projects.services.workspace import Workspace
+from backend.apps.workflows.execution.interruption import Interrupted
 from backend.apps.workflows.models import Workflow, WorkflowExecution, WorkflowVersion
 from backend.errors import Conflict, InvalidInput, NotFound, PermissionRefused
 
@@ -337,3 +338,34 @@ def test_an_unknown_format_is_refused(project, user):
     generate(project=project, user=user, execution_id=None, readme="# x")
     with pytest.raises(InvalidInput, match="rar"):
         package(project=project, user=user, execution_id=None, format="rar")
+
+
+@pytest.mark.parametrize("stops", [Interrupted, ValueError])
+def test_an_interrupted_generation_is_failed_until_it_is_taken_up_again(project, user, execute, monkeypatch, stops):
+    execution = execute()
+    with monkeypatch.context() as broken:
+
+        def stop(*arguments, **options):
+            raise stops
+
+        broken.setattr(GitStore, "commit", stop)
+        with pytest.raises(stops):
+            generate(project=project, user=user, execution_id=execution, readme="# x")
+    generation = GeneratedProject.objects.get()
+    assert (generation.status, generation.error_message) == (Status.FAILED, generations.INTERRUPTED)
+    generate(project=project, user=user, execution_id=execution, readme="# x")
+    generation.refresh_from_db()
+    assert (generation.status, generation.error_message) == (Status.COMPLETED, "")
+
+
+def test_an_overtaken_attempt_that_calls_it_failed_does_not_spoil_it(project, user, execute, monkeypatch):
+    real = GitStore.commit
+
+    def meanwhile(self, *arguments, **options):
+        GeneratedProject.objects.update(status=Status.FAILED, error_message="interrupted")
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(GitStore, "commit", meanwhile)
+    generate(project=project, user=user, execution_id=execute(), readme="# x")
+    generation = GeneratedProject.objects.get()
+    assert (generation.status, generation.error_message) == (Status.COMPLETED, "")

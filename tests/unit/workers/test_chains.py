@@ -31,7 +31,7 @@ def run(monkeypatch):
                 break
         return True
 
-    monkeypatch.setattr("backend.apps.workflows.execution.advance.publish_chain", deliver)
+    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", deliver)
     user = User.objects.create_user("u", password="long enough to pass")
     project = create_project(user=user, name="Chains")
 

@@ -12,6 +12,7 @@ from backend.apps.authentication.models import User
 from backend.apps.projects.models import ProjectMembership
 from backend.apps.projects.services.planning import create_project
 from backend.apps.workflows.execution.claim import ClaimedTask
+from backend.apps.workflows.execution.interruption import Uninterruptible
 from backend.apps.workflows.execution.run import Completed, Failed, Parked, TryAgain
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.services import enqueue_method
@@ -69,8 +70,8 @@ class FakeTask:
 def test_what_celery_is_told(monkeypatch, outcome, raised):
     asked: dict[str, Any] = {}
 
-    def execute(task_id, *, service, worker):
-        asked.update(task_id=task_id, worker=worker)
+    def execute(task_id, *, service, worker, interruption):
+        asked.update(task_id=task_id, worker=worker, interruption=interruption)
         return outcome
 
     monkeypatch.setattr(glue, "execute", execute)
@@ -78,7 +79,9 @@ def test_what_celery_is_told(monkeypatch, outcome, raised):
     task: Any = FakeTask()
     with pytest.raises(raised) if raised else nullcontext():
         glue._run(task, lambda call: None, task_id)
-    assert asked == {"task_id": task_id, "worker": "w@h"}
+    assert (asked["task_id"], asked["worker"]) == (task_id, "w@h")
+    # Here no pool process does the work, so no signal is taken.
+    assert isinstance(asked["interruption"], Uninterruptible)
 
 
 def test_a_retried_message_stays_readable():

@@ -19,7 +19,7 @@ from backend.apps.workflows.step_types import Link, StepType
 
 
 @pytest.fixture(autouse=True)
-def test_step_types(monkeypatch):
+def step_types_of_the_tests(monkeypatch):
     """Step types of the tests' own: `one` has one link, `three` has a chain of three, `picky` refuses."""
     known = dict(step_types._registered)
     monkeypatch.setattr(step_types, "_registered", known)
@@ -60,7 +60,7 @@ class FakeBroker:
 def broker(monkeypatch):
     """Replaces the one module that sends to Celery."""
     fake = FakeBroker()
-    for module in ("execution.advance", "execution.reconcile", "services.enqueue"):
+    for module in ("execution.chains", "execution.reconcile", "services.enqueue"):
         monkeypatch.setattr(f"backend.apps.workflows.{module}.publish_chain", fake.publish)
     return fake
 

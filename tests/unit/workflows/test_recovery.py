@@ -1,16 +1,13 @@
 """What happens when a message or a worker is lost, or comes back from the dead."""
 
-import threading
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from django.db import OperationalError
 from django.utils import timezone
 
 from backend.apps.workflows.execution import write_back
 from backend.apps.workflows.execution.claim import ClaimedTask, NotClaimed, claim, extend_lease
-from backend.apps.workflows.execution.heartbeat import Heartbeat
 from backend.apps.workflows.execution.reconcile import Report, reconcile
 from backend.apps.workflows.execution.run import Completed, Parked
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
@@ -155,38 +152,3 @@ def test_a_lease_is_extended_only_for_the_newest_attempt(start):
     assert extend_lease(task, attempt=1, now=soon)
     assert task_of(execution, "a").lease_expires_at == soon + timedelta(seconds=30)
     assert not extend_lease(task, attempt=2, now=soon)
-
-
-class Beats:
-    """Stands for the database in a heartbeat: answers from a list, and says when the list is used up."""
-
-    def __init__(self, *answers):
-        self.answers = list(answers)
-        self.over = threading.Event()
-
-    def __call__(self, task_id, *, attempt, now):
-        answer = self.answers.pop(0)
-        if not self.answers:
-            self.over.set()
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-@pytest.mark.parametrize(
-    ("answers", "lost"), [((True, True), False), ((True, False), True), ((OperationalError("gone"), False), True)]
-)
-def test_a_heartbeat_notices_that_it_has_been_overtaken(monkeypatch, settings, answers, lost):
-    from dataclasses import replace
-
-    beats = Beats(*answers)
-    settings.ENVIRONMENT = replace(settings.ENVIRONMENT, lease_seconds=0.003)
-    monkeypatch.setattr("backend.apps.workflows.execution.heartbeat.extend_lease", beats)
-    if not lost:
-        beats.answers += [True] * 100_000
-    heartbeat = Heartbeat(UUID("00000000-0000-4000-8000-000000000000"), attempt=1)
-    with heartbeat:
-        if lost:
-            assert beats.over.wait(10)
-            heartbeat._thread.join(10)
-    assert heartbeat.lost is lost

@@ -48,7 +48,7 @@ def test_what_is_refused_in_yaml(text, words, line):
         ('{"a": NaN}', "NaN"),
         ('{"a": 1,}', "not valid JSON"),
         ('{"a": 99999999999999999999}', "64 bits"),
-        ("[" * 100_000, "nested too deep"),
+        ("[" * 100_000, "nested deeper than 50"),
     ],
 )
 def test_what_is_refused_in_json(text, words):

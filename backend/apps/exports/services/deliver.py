@@ -18,6 +18,7 @@ from backend.apps.projects.models import GeneratedProject, Project
 from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.generations import completed_generation, package
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
+from backend.apps.workflows.execution.interruption import Interrupted
 from backend.errors import Conflict, InvalidInput, RepomillError
 
 _Status = RepositoryExport.Status
@@ -110,6 +111,10 @@ def _delivered(
         result = effect()
     except RepomillError as error:
         _update(export, status=_Status.FAILED, error_message=error.message)
+        raise
+    except (Interrupted, Exception):
+        # Cancelled, past its time limit, or a fault: whatever it is, nobody delivers it any more.
+        _update(export, status=_Status.FAILED, error_message="The delivery was interrupted before it was done.")
         raise
     _update(
         export,

@@ -27,10 +27,12 @@ from backend.apps.projects.services.file_types import file_type
 from backend.apps.projects.services.git_store import Commit, GitStore
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.projects.services.workspace import Workspace
+from backend.apps.workflows.execution.interruption import Interrupted
 from backend.errors import Conflict, NotFound, RepomillError
 
 BATCH = 1000
 SHORT_COMMIT = 12
+INTERRUPTED = "The work was interrupted before it was done."
 
 _Status = GeneratedProject.Status
 
@@ -92,7 +94,11 @@ def generate(
             _record(generation, commit)
     except RepomillError as error:
         if not error.retryable:
-            _fail(generation, error)
+            _fail(generation, error.message)
+        raise
+    except (Interrupted, Exception):
+        # Cancelled, past its time limit, or a fault: whatever it is, nobody generates it any more.
+        _fail(generation, INTERRUPTED)
         raise
     return _as_result(generation)
 
@@ -196,8 +202,11 @@ def _record(generation: GeneratedProject, commit: Commit) -> None:
         for file in commit.files
     ]
     with transaction.atomic():
-        recorded = GeneratedProject.objects.filter(pk=generation.pk, status=_Status.GENERATING).update(
+        # Also where an attempt that this one has overtaken called it failed meanwhile: the files are this one's.
+        mine = GeneratedProject.objects.filter(pk=generation.pk, status__in=[_Status.GENERATING, _Status.FAILED])
+        recorded = mine.update(
             status=_Status.COMPLETED,
+            error_message="",
             commit=commit.commit,
             content_digest=commit.content_digest,
             empty_directories=list(commit.content.empty_directories),
@@ -213,9 +222,9 @@ def _record(generation: GeneratedProject, commit: Commit) -> None:
     generation.refresh_from_db()
 
 
-def _fail(generation: GeneratedProject, error: RepomillError) -> None:
+def _fail(generation: GeneratedProject, message: str) -> None:
     GeneratedProject.objects.filter(pk=generation.pk, status=_Status.GENERATING).update(
-        status=_Status.FAILED, error_message=error.message, updated_at=timezone.now()
+        status=_Status.FAILED, error_message=message, updated_at=timezone.now()
     )
 
 

@@ -41,11 +41,11 @@ def decide_next(definition: Definition, states: Mapping[str, StepState]) -> Next
     A step starts when every step it depends on has completed, was skipped by its own condition, or failed with
     `continue_on_error`. It is skipped when one of them failed or was skipped for such a failure.
     """
-    by_id = {step.id: step for step in definition.steps}
+    by_id = definition.by_id
     now = dict(states)
     start: list[str] = []
     skip: list[tuple[str, str]] = []
-    for step in _in_order(definition):
+    for step in definition.in_order:
         if now[step.id].status != "pending":
             continue
         verdicts = {name: _verdict(by_id[name], now[name]) for name in step.depends_on}
@@ -72,16 +72,3 @@ def _verdict(step: Step, state: StepState) -> str:
 
 def _fate(state: StepState) -> str:
     return "was skipped" if state.status == "skipped" else state.status if state.status == "failed" else "was cancelled"
-
-
-def _in_order(definition: Definition) -> list[Step]:
-    """Return the steps so that each comes after those it depends on; a definition may name them in any order."""
-    ordered: list[Step] = []
-    placed: set[str] = set()
-    waiting = list(definition.steps)
-    while waiting:
-        ready = [step for step in waiting if placed.issuperset(step.depends_on)]
-        ordered.extend(ready)
-        placed.update(step.id for step in ready)
-        waiting = [step for step in waiting if step.id not in placed]
-    return ordered

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+from itertools import islice
 from pathlib import Path as FilePath
 from typing import Any
 
+from django.conf import settings
+
 from backend.apps.workflows import step_types
 from backend.apps.workflows.definitions.definition import Definition, Step, from_data
-from backend.apps.workflows.definitions.expressions import Expression
-from backend.apps.workflows.definitions.json_values import check_json
+from backend.apps.workflows.definitions.json_values import sentence
 from backend.apps.workflows.definitions.rendering import cut, expressions, shown
 from backend.apps.workflows.definitions.schema import (
     DEFINITION_SCHEMA,
+    STEP_ID,
     Misfit,
     Path,
     check,
     check_schema,
     check_with_expressions,
 )
-from backend.apps.workflows.definitions.source import Source, read_source
+from backend.apps.workflows.definitions.scope import Scope, check_references
+from backend.apps.workflows.definitions.source import Source, read_source, read_source_file
 from backend.apps.workflows.errors import InvalidDefinition, InvalidExpression
+from backend.strict_json import unfit
+
+MOST_DEPENDENCIES = 10_000
+"""Names in all `depends_on` together; what follows from a step's end is decided by looking at each of them."""
 
 
 def read_definition(text: str, *, is_json: bool = False) -> Definition:
@@ -37,12 +48,7 @@ def read_definition_file(path: FilePath) -> Definition:
 
     Raises InvalidDefinition, also where the file cannot be read.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidDefinition(f"The definition {path} cannot be read: {reason}.", path=str(path)) from error
-    return read_definition(text, is_json=path.suffix == ".json")
+    return check_source(read_source_file(path))
 
 
 def check_definition(data: Any) -> Definition:  # noqa: ANN401  (what it is, is found out here)
@@ -52,88 +58,134 @@ def check_definition(data: Any) -> Definition:  # noqa: ANN401  (what it is, is 
 
 def check_source(source: Source) -> Definition:
     """Check a definition that has been read. Raises InvalidDefinition with path and, where known, line."""
-    check_json(source.data, where="definition")
+    if wrong := unfit(source.data):
+        _refuse(Misfit(wrong.path, sentence(wrong.reason)[:-1], wrong.expected or "JSON"), source)
+    _check_size(source)
     _refuse(check(source.data, DEFINITION_SCHEMA), source)
     definition = from_data(source.data)
     _refuse(check_schema(definition.inputs), source, ("inputs",))
     _check_graph(definition, source)
+    above = _above(definition)
     for index, step in enumerate(definition.steps):
-        _check_type(step, source, ("steps", index))
-        known = _upstream(definition, step.id)
-        _check_expressions(step.config, definition, known, source, ("steps", index, "config"))
-        if step.condition is not None:
-            _check_expressions(step.condition, definition, known, source, ("steps", index, "condition"))
-            _check_condition(step.condition, source, ("steps", index, "condition"))
-    everything = {step.id for step in definition.steps}
-    _check_expressions(definition.outputs, definition, everything, source, ("outputs",))
+        _check_step(step, definition, above[step.id], source, ("steps", index))
+    _check_expressions(definition.outputs, Scope(definition, frozenset(definition.by_id)), source, ("outputs",))
     return definition
+
+
+def _check_size(source: Source) -> None:
+    """Refuse what would take long to check; its form is not known yet."""
+    steps = source.data.get("steps") if isinstance(source.data, dict) else None
+    count = 0
+    for index, step in enumerate(steps if isinstance(steps, list) else ()):
+        names = step.get("depends_on") if isinstance(step, dict) else None
+        count += len(names) if isinstance(names, list) else 0
+        if count > MOST_DEPENDENCIES:
+            wanted = f"at most {MOST_DEPENDENCIES} dependencies; put a step that gathers them in between"
+            _refuse(Misfit(("steps", index, "depends_on"), "The steps wait for too many others", wanted), source)
+
+
+def _check_step(step: Step, definition: Definition, above: frozenset[str], source: Source, path: Path) -> None:
+    _check_type(step, source, path)
+    _check_time_limit(step, source, (*path, "timeout_seconds"))
+    scope = Scope(definition, above)
+    _check_expressions(step.config, replace(scope, repeated=step.each is not None), source, (*path, "config"))
+    for name, text in (("condition", step.condition), ("each", step.each)):
+        if text is not None:
+            _check_expressions(text, scope, source, (*path, name))
+            _check_whole(text, source, (*path, name))
+
+
+def _check_time_limit(step: Step, source: Source, path: Path) -> None:
+    # A longer one would outlive the time after which the broker hands a message out again.
+    most = settings.ENVIRONMENT.task_soft_limit
+    if step.timeout_seconds is not None and step.timeout_seconds > most:
+        wanted = f"at most {most}, the limit of this installation (REPOMILL_TASK_SOFT_LIMIT)"
+        _refuse(Misfit(path, f"{step.timeout_seconds} seconds are too many", wanted), source)
 
 
 def _refuse(misfit: Misfit | None, source: Source, prefix: Path = ()) -> None:
     if misfit is not None:
         path = (*prefix, *misfit.path)
         raise InvalidDefinition(
-            misfit.sentence, line=source.line(path), path=shown(path) or "the whole", expected=misfit.expected
+            misfit.sentence,
+            line=source.line(path),
+            path=shown(path) or "the whole",
+            step=_step_at(path, source),
+            expected=misfit.expected,
         )
 
 
+def _step_at(path: Path, source: Source) -> str | None:
+    """Return the id of the step that a path leads into, where it has one that can be named."""
+    if len(path) < 2 or path[0] != "steps" or not isinstance(path[1], int):
+        return None
+    step = source.data["steps"][path[1]]
+    name = step.get("id") if isinstance(step, dict) else None
+    return name if isinstance(name, str) and re.fullmatch(STEP_ID, name) else None
+
+
 def _check_graph(definition: Definition, source: Source) -> None:
-    ids = [step.id for step in definition.steps]
+    ids: dict[str, None] = {}
     for index, step in enumerate(definition.steps):
-        if ids.index(step.id) != index:
+        if step.id in ids:
             _refuse(Misfit(("steps", index, "id"), f"Two steps are called {step.id!r}", "an id of its own"), source)
-        for at, name in enumerate(step.depends_on):
-            if name not in ids:
-                close = difflib.get_close_matches(name, ids, n=1)
-                meant = f"; did you mean {close[0]!r}?" if close else ""
-                place = ("steps", index, "depends_on", at)
-                _refuse(Misfit(place, f"There is no step {name!r}{meant}", "one of " + ", ".join(ids)), source)
+        ids[step.id] = None
     for index, step in enumerate(definition.steps):
-        if step.id in _upstream(definition, step.id):
-            path = ("steps", index, "depends_on")
-            _refuse(
-                Misfit(path, f"The step {step.id!r} waits for itself", "steps that do not wait in a circle"), source
-            )
+        for at, name in enumerate(step.depends_on):
+            place: Path = ("steps", index, "depends_on", at)
+            if name not in ids:
+                _refuse(Misfit(place, f"There is no step {name!r}{_meant(name, ids)}", _one_of(ids)), source)
+    try:
+        TopologicalSorter({step.id: step.depends_on for step in definition.steps}).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        at = next(index for index, step in enumerate(definition.steps) if step.id in circle)
+        told = f"The step {definition.steps[at].id!r} waits for itself: " + " <- ".join(circle[:10])
+        _refuse(Misfit(("steps", at, "depends_on"), told, "steps that do not wait in a circle"), source)
 
 
-def _upstream(definition: Definition, step_id: str) -> set[str]:
-    """Return the ids of all steps that have finished when this one starts."""
-    depends_on = {step.id: step.depends_on for step in definition.steps}
-    found: set[str] = set()
-    waiting = list(depends_on[step_id])
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting.extend(depends_on[name])
+def _above(definition: Definition) -> dict[str, frozenset[str]]:
+    """Return, for each step, the ids of all steps that have ended when it starts."""
+    found: dict[str, frozenset[str]] = {}
+    for step in definition.in_order:
+        found[step.id] = frozenset(step.depends_on).union(*(found[name] for name in step.depends_on))
     return found
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name[:100], list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _one_of(names: Iterable[str]) -> str:
+    first = list(islice(names, 21))
+    return "one of " + ", ".join(first[:20]) + (", ..." if len(first) > 20 else "")
 
 
 def _check_type(step: Step, source: Source, path: Path) -> None:
     step_type = step_types.get(step.type)
     if step_type is None:
         names = step_types.names()
-        close = difflib.get_close_matches(step.type, names, n=1)
-        meant = f"; did you mean {close[0]!r}?" if close else ""
-        misfit = Misfit((*path, "type"), f"There is no step type {step.type!r}{meant}", "one of " + ", ".join(names))
-        _refuse(misfit, source)
+        told = f"There is no step type {step.type!r}{_meant(step.type, names)}"
+        _refuse(Misfit((*path, "type"), told, "one of " + ", ".join(names)), source)
     else:
         _refuse(check_with_expressions(step.config, step_type.config_schema), source, (*path, "config"))
 
 
-def _check_condition(condition: str, source: Source, path: Path) -> None:
-    if cut(condition).whole is None:
-        _refuse(Misfit(path, f"{condition!r} is not one expression", "a text such as ${{ inputs.name != '' }}"), source)
+def _check_whole(text: str, source: Source, path: Path) -> None:
+    if cut(text).whole is None:
+        example = "${{ inputs.items }}" if path[-1] == "each" else "${{ inputs.name != '' }}"
+        _refuse(Misfit(path, f"{text!r} is not one expression", f"a text such as {example}"), source)
 
 
-def _check_expressions(value: Any, definition: Definition, known: set[str], source: Source, path: Path) -> None:  # noqa: ANN401
+def _check_expressions(value: Any, scope: Scope, source: Source, path: Path) -> None:  # noqa: ANN401
     try:
         for at, expression in expressions(value, path):
-            _check_references(expression, definition, known, source, at)
+            check_references(expression, scope, at)
     except InvalidExpression as error:
-        if "line" not in error.place:
-            line = source.line(_nearest(value, path, str(error.place.get("path", ""))))
-            error.place |= {"line": line} if line else {}
+        place = _nearest(value, path, str(error.place.get("path", "")))
+        known = {"line": source.line(place), "step": _step_at(place, source)}
+        error.place |= {name: found for name, found in known.items() if found is not None}
         raise
 
 
@@ -155,32 +207,3 @@ def _nearest(value: Any, prefix: Path, text: str) -> Path:  # noqa: ANN401
                 break
         else:
             return path
-
-
-def _check_references(
-    expression: Expression, definition: Definition, known: set[str], source: Source, path: Path
-) -> None:
-    for reference in expression.references:
-        root, *rest = reference.parts
-        allowed = _allowed(str(root), definition, known)
-        if not rest or allowed is None or rest[0] in allowed:
-            continue
-        column = reference.column
-        raise InvalidExpression(
-            f"In the expression {expression.text!r}, column {column}: unknown reference {str(reference)!r}.",
-            line=source.line(path),
-            path=shown(path),
-            column=column,
-            expected=", ".join(f"{root}.{name}" for name in allowed) or f"nothing of {root} can be read here",
-            hint="A step can read the results of the steps it depends on." if root == "steps" else None,
-        )
-
-
-def _allowed(root: str, definition: Definition, known: set[str]) -> list[str] | None:
-    """Return the names below a root; None where the definition does not say which there are."""
-    if root == "steps":
-        return sorted(known)
-    if root == "run":
-        return ["id", "project", "project_name", "user"]
-    properties = definition.inputs.get("properties", {})
-    return sorted(properties) if properties and not definition.inputs.get("additionalProperties") else None

@@ -6,14 +6,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from graphlib import TopologicalSorter
 from typing import Any
 
 DEFAULT_MAX_RETRIES = 10
+DEFAULT_MAX_PARALLEL = 10
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a definition; `depends_on` is always filled in."""
+    """One step of a definition; `depends_on` is always filled in.
+
+    each: the expression that yields the list for whose items the step is repeated; None for a step that is done once.
+    max_parallel: how many items may be in flight at once.
+    """
 
     id: str
     type: str
@@ -24,6 +31,8 @@ class Step:
     max_retries: int
     timeout_seconds: int | None
     continue_on_error: bool
+    each: str | None = None
+    max_parallel: int = DEFAULT_MAX_PARALLEL
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,21 @@ class Definition:
 
     def step(self, step_id: str) -> Step:
         """Return the step of that id. Raises KeyError."""
-        return next(step for step in self.steps if step.id == step_id)
+        return self.by_id[step_id]
+
+    @cached_property
+    def by_id(self) -> dict[str, Step]:
+        """The steps by their ids."""
+        return {step.id: step for step in self.steps}
+
+    @cached_property
+    def in_order(self) -> tuple[Step, ...]:
+        """The steps so that each comes after those it depends on; a definition may name them in any order.
+
+        Raises graphlib.CycleError where they wait in a circle, which `check_definition` refuses.
+        """
+        order = TopologicalSorter({step.id: step.depends_on for step in self.steps}).static_order()
+        return tuple(self.by_id[name] for name in order)
 
     @property
     def digest(self) -> str:
@@ -74,4 +97,6 @@ def _step(item: Mapping[str, Any], above: tuple[str, ...]) -> Step:
         max_retries=item.get("max_retries", DEFAULT_MAX_RETRIES),
         timeout_seconds=item.get("timeout_seconds"),
         continue_on_error=item.get("continue_on_error", False),
+        each=item.get("each"),
+        max_parallel=item.get("max_parallel", DEFAULT_MAX_PARALLEL),
     )

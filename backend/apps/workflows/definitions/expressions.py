@@ -1,4 +1,4 @@
-"""Expressions: references into `inputs`, `steps` and `run`, and comparisons of them.
+"""Expressions: references into `inputs`, `steps`, `run` and, in a repeated step, `item`, and comparisons of them.
 
 The text passes a small lexer first, which lets through names, literals, comparisons, `&&`, `||`, `!` and `in`, and
 nothing that calls, computes or grows. References are then looked up here, one by one, and only the values they name
@@ -21,6 +21,8 @@ LONGEST = 1000
 MOST_TOKENS = 200
 DEEPEST = 20
 ROOTS = ("inputs", "steps", "run")
+ITEM_ROOTS = ("item", "item_index")
+"""What can be read besides, in the config of a step with `each`; `check_definition` refuses them elsewhere."""
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)
@@ -163,7 +165,7 @@ def _is_value(token: Token) -> bool:
 
 def _reference(tokens: list[Token], at: int, text: str) -> tuple[Reference, int]:
     first = tokens[at]
-    if first.text not in ROOTS:
+    if first.text not in ROOTS + ITEM_ROOTS:
         raise _refused(
             text, first.column, f"unknown reference {first.text!r}", expected="inputs, steps or run at the beginning"
         )

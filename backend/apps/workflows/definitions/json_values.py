@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from backend.errors import InvalidInput
-
-DEEPEST = 100
+from backend.strict_json import unfit
 
 
 def check_json(value: Any, *, where: str) -> None:  # noqa: ANN401  (that it is JSON is what is found out here)
@@ -15,38 +13,11 @@ def check_json(value: Any, *, where: str) -> None:  # noqa: ANN401  (that it is 
 
     where: the name of the whole, such as `inputs`; the error's `field` begins with it.
     """
-    _check(value, where, 0)
+    if wrong := unfit(value):
+        field = where + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in wrong.path)
+        raise InvalidInput(sentence(wrong.reason), field=field, expected=wrong.expected, hint=wrong.hint)
 
 
-def _check(value: Any, where: str, depth: int) -> None:  # noqa: ANN401
-    if depth > DEEPEST:
-        raise InvalidInput(f"The value is nested deeper than {DEEPEST} levels.", field=where)
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise InvalidInput("A key is not a string.", field=where, expected="a string")
-            _check_text(key, where)
-            _check(item, f"{where}.{key}", depth + 1)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _check(item, f"{where}[{index}]", depth + 1)
-    elif isinstance(value, str):
-        _check_text(value, where)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise InvalidInput("The number is not finite.", field=where, expected="a JSON number")
-    elif value is not None and not isinstance(value, bool | int | float):
-        raise InvalidInput(f"A {type(value).__name__} is not JSON.", field=where, expected="JSON")
-
-
-def _check_text(text: str, where: str) -> None:
-    if "\0" in text:
-        raise InvalidInput(
-            "The text holds a NUL character.",
-            field=where,
-            hint='For a binary file write {"content": "...", "encoding": "base64"}.',
-        )
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidInput("The text holds half of a surrogate pair.", field=where, expected="Unicode") from error
+def sentence(reason: str) -> str:
+    """Return a reason as a sentence."""
+    return f"{reason[:1].upper()}{reason[1:]}."

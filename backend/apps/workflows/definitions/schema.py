@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.protocols import Validator
 
@@ -32,21 +33,50 @@ STEP_SCHEMA: dict[str, Any] = {
             "description": "The steps that must have finished before. When absent: the step above.",
         },
         "condition": {**EXPRESSION, "description": "The step is skipped where this expression is false."},
-        "max_retries": {"type": "integer", "minimum": 0, "maximum": 100, "default": 10},
-        "timeout_seconds": {"type": "integer", "minimum": 1, "maximum": 86_400},
-        "continue_on_error": {"type": "boolean", "default": False},
+        "max_retries": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 100,
+            "default": 10,
+            "description": "How often a failure that may pass is tried again.",
+        },
+        "timeout_seconds": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 86_400,
+            "description": "How long each of the step's tasks may take.",
+        },
+        "continue_on_error": {
+            "type": "boolean",
+            "default": False,
+            "description": "Whether the steps after this one start even where it has failed.",
+        },
+        "each": {
+            **EXPRESSION,
+            "description": "The step is repeated for every item of the list that this expression yields; in config,"
+            " expressions then read `item` and `item_index` (from 0), and the result is the list of the results.",
+        },
+        "max_parallel": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 100,
+            "default": 10,
+            "description": "How many items of `each` may be in flight at once.",
+        },
     },
+    "dependentRequired": {"max_parallel": ["each"]},
 }
 
 DEFINITION_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Repomill workflow definition",
+    "description": "What a workflow asks for, what it does step by step, and what it yields.",
     "type": "object",
     "required": ["name", "steps"],
     "additionalProperties": False,
     "properties": {
-        "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,99}$"},
-        "description": {"type": "string", "maxLength": 5000},
+        "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,99}$", "description": "What the workflow is called."},
+        "description": {"type": "string", "maxLength": 5000, "description": "What the workflow is for."},
         "inputs": {"type": "object", "description": "JSON Schema of what an execution is started with."},
         "steps": {"type": "array", "minItems": 1, "maxItems": 1000, "items": STEP_SCHEMA},
         "outputs": {"type": "object", "description": "What an execution yields; expressions over the steps' results."},
@@ -68,20 +98,36 @@ class Misfit:
         return self.message if self.message.endswith("?") else self.message + "."
 
 
+def _pattern(validator: Validator, pattern: str, value: Any, schema: Any) -> Iterator[ValidationError]:  # noqa: ANN401, ARG001
+    # In JSON Schema `$` is the end of the text; in Python it is also the place before a last line break.
+    if isinstance(value, str) and not re.search(_to_the_end(pattern), value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+def _to_the_end(pattern: str) -> str:
+    """Return the pattern with each `$` that is an anchor, not escaped and not in a class, written as Python's `\\Z`."""
+    return re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", lambda found: r"\Z" if found[0] == "$" else found[0], pattern)
+
+
+Checker = validators.extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+
+
 def check(value: Any, schema: Mapping[str, Any]) -> Misfit | None:  # noqa: ANN401  (JSON)
     """Return the most telling misfit of `value`, or None when it fits."""
-    return _first(Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER), value)
+    return _first(Checker(schema, format_checker=Draft202012Validator.FORMAT_CHECKER), value)
 
 
 def check_with_expressions(value: Any, schema: Mapping[str, Any]) -> Misfit | None:  # noqa: ANN401  (JSON)
     """Like `check`, for a value whose expressions are not filled in yet: a string with one may stand for anything."""
-    errors = [error for error in Draft202012Validator(schema).iter_errors(value) if not _is_open(error)]
+    errors = [error for error in Checker(schema).iter_errors(value) if not _is_open(error)]
     return _most_telling(errors)
 
 
 def check_schema(schema: Mapping[str, Any]) -> Misfit | None:
     """Return what makes `schema` itself no JSON Schema, or None."""
-    return _first(Draft202012Validator(Draft202012Validator.META_SCHEMA), schema)
+    # The formats count: a pattern that is no regular expression would fail only when an input is checked.
+    formats = Draft202012Validator.FORMAT_CHECKER
+    return _first(Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=formats), schema)
 
 
 def _first(validator: Validator, value: Any) -> Misfit | None:  # noqa: ANN401

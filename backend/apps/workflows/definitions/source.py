@@ -6,35 +6,49 @@ can keep a parser busy for hours. `yes`, `on` and dates stay the strings that we
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
 
+from backend import strict_json
 from backend.apps.workflows.errors import InvalidDefinition
 
 LARGEST_SOURCE = 8 * 1024 * 1024
 DEEPEST = 50
-MOST_NODES = 200_000
+MOST_NODES = 100_000
+TOO_LARGE = f"The definition is larger than {LARGEST_SOURCE // 1024 // 1024} MiB."
+ELSEWHERE = "Pass large content as an input: --input structure=@file.json"
 
 Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A definition's data and, for YAML, the line (from 1) at which each part of it stands."""
+    """A definition's data and, where it was a text, the line (from 1) at which each part of it stands.
+
+    text: what JSON was read from. Its lines are found only when one is asked for, which is when something is wrong.
+    """
 
     data: Any
     lines: dict[Path, int] = field(default_factory=dict)
+    text: str | None = None
 
     def line(self, path: Path) -> int | None:
         """Return the line of the part at `path`, or of the nearest part around it."""
-        while path and path not in self.lines:
+        lines = self._known_lines
+        while path and path not in lines:
             path = path[:-1]
-        return self.lines.get(path)
+        return lines.get(path)
+
+    @cached_property
+    def _known_lines(self) -> dict[Path, int]:
+        return self.lines if self.text is None else strict_json.lines(self.text)
 
 
 def read_source(text: str, *, is_json: bool = False) -> Source:
@@ -43,11 +57,31 @@ def read_source(text: str, *, is_json: bool = False) -> Source:
     Raises InvalidDefinition with the line for anything that is not plain YAML or JSON of a sensible size.
     """
     if len(text.encode("utf-8", "surrogatepass")) > LARGEST_SOURCE:
-        raise InvalidDefinition(
-            f"The definition is larger than {LARGEST_SOURCE // 1024 // 1024} MiB.",
-            hint="Pass large content as an input: --input structure=@file.json",
-        )
+        raise InvalidDefinition(TOO_LARGE, hint=ELSEWHERE)
     return _read_json(text) if is_json else _read_yaml(text)
+
+
+def read_source_file(path: FilePath) -> Source:
+    """Read a definition's file; a name that ends in `.json` is read as JSON.
+
+    Raises InvalidDefinition, also where the file cannot be read or is not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            # One byte more than may be: what has no end, like a device, is not read to its end.
+            data = file.read(LARGEST_SOURCE + 1)
+    except OSError as error:
+        raise InvalidDefinition(f"The definition {path} cannot be read: {error.strerror}.", path=str(path)) from error
+    if len(data) > LARGEST_SOURCE:
+        raise InvalidDefinition(TOO_LARGE, path=str(path), hint=ELSEWHERE)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InvalidDefinition(
+            f"The definition {path} cannot be read: it is not UTF-8.", path=str(path), line=line
+        ) from error
+    return read_source(text, is_json=path.suffix.lower() == ".json")
 
 
 class _PlainLoader(yaml.CSafeLoader):
@@ -146,29 +180,18 @@ def _number(text: str, kind: str, line: int) -> int | float:
 
 def _read_json(text: str) -> Source:
     try:
-        return Source(
-            json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_int=_json_integer)
-        )
-    except json.JSONDecodeError as error:
+        data = strict_json.read_json(text, deepest=DEEPEST)
+    except strict_json.NotJSON as error:
         raise InvalidDefinition(
-            f"The definition is not valid JSON: {error.msg}.", line=error.lineno, column=error.colno
+            f"The definition is not valid JSON: {error.reason}.", line=error.line, column=error.column
         ) from error
-    except RecursionError as error:
-        raise InvalidDefinition("The definition is nested too deep.") from error
+    if sum(1 for _ in islice(_parts(data), MOST_NODES + 1)) > MOST_NODES:
+        raise InvalidDefinition(f"The definition has more than {MOST_NODES} parts.")
+    return Source(data, text=text)
 
 
-def _json_integer(text: str) -> int:
-    return int(_number(text, "int", 1))
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    built = dict(pairs)
-    if len(built) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise InvalidDefinition(f"The key {twice!r} stands in one object twice.", expected="each key once")
-    return built
-
-
-def _no_constant(name: str) -> float:
-    raise InvalidDefinition(f"{name} is not JSON.", expected="a number")
+def _parts(value: Any) -> Iterator[None]:  # noqa: ANN401  (JSON)
+    yield None
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _parts(item)

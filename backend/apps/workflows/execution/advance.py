@@ -5,21 +5,22 @@ Everything here runs inside the caller's transaction, with the execution's row l
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.utils import timezone
 
-from backend.apps.workflows import step_types
 from backend.apps.workflows.decisions.graph import StepState, decide_next
 from backend.apps.workflows.definitions.definition import Definition, Step, from_data
 from backend.apps.workflows.definitions.rendering import render
-from backend.apps.workflows.definitions.schema import check
+from backend.apps.workflows.execution import items
+from backend.apps.workflows.execution.cancelling import end_execution
+from backend.apps.workflows.execution.chains import chains_of, save_and_send
 from backend.apps.workflows.execution.events import History
+from backend.apps.workflows.execution.noting import note
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution, WorkflowVersion
-from backend.apps.workflows.publishing import publish_chain, publish_grace
 from backend.errors import InvalidInput, RepomillError
 
 Status = StepExecution.Status
@@ -36,20 +37,25 @@ def lock_execution(execution_id: UUID | None) -> WorkflowExecution | None:
     """Lock an execution's row for the rest of the transaction. None for a task that belongs to no execution."""
     if execution_id is None:
         return None
-    return WorkflowExecution.objects.select_for_update().defer("input_data", "output_data").get(pk=execution_id)
+    rows = WorkflowExecution.objects.select_for_update()
+    # The state can be large, and most write-backs neither read nor change it.
+    return rows.defer("input_data", "output_data", "state").get(pk=execution_id)
 
 
 def finish_step(
-    execution: WorkflowExecution, step_pk: UUID, history: History, *, error: dict[str, Any] | None = None
+    execution: WorkflowExecution, step: StepExecution, history: History, *, error: dict[str, Any] | None = None
 ) -> None:
     """End a running step: with an error, or with the result that its type makes of its links' results."""
-    step = StepExecution.objects.get(pk=step_pk)
     if error is None:
-        results = TaskExecution.objects.filter(step=step).order_by("position").values_list("result", flat=True)
-        step_type = step_types.get(step.step_type)
-        step.result = (step_type.result if step_type else step_types.last_result)(list(results))
-        step.status = Status.COMPLETED
-    else:
+        each = definition_of(execution.version_id).step(step.step_id).each is not None
+        try:
+            step.result = items.result_of(step, each=each)
+            step.status = Status.COMPLETED
+            # It may have completed although it was to be cancelled.
+            step.error = None
+        except RepomillError as wrong:
+            error = wrong.as_json()
+    if error is not None:
         step.error = error
         step.status = Status.FAILED
         # What the chain had still before it will never be done.
@@ -59,15 +65,23 @@ def finish_step(
     step.completed_at = timezone.now()
     step.save(update_fields=["status", "result", "error", "completed_at"])
     history.add(f"step_{step.status}", step_id=step.step_id, error=error)
-    _note(execution, step)
+    note(execution, step)
 
 
 def advance(execution: WorkflowExecution, history: History) -> None:
-    """Start, skip and end what can be, until nothing changes any more."""
+    """Start, skip and end what can be, until nothing changes any more.
+
+    Nothing starts while the execution is paused, and one that is to be cancelled only waits for what still runs.
+    """
     definition = definition_of(execution.version_id)
     rows = {row.step_id: row for row in StepExecution.objects.filter(execution=execution)}
+    if execution.cancel_requested_at is not None:
+        end_execution(execution, rows.values(), history)
+        return
     while True:
-        following = decide_next(definition, {name: _state(row) for name, row in rows.items()})
+        following = decide_next(definition, {name: state_of(row) for name, row in rows.items()})
+        if execution.paused_at is not None:
+            following = replace(following, start=())
         for step_id, reason in following.skip:
             _skip(execution, rows[step_id], history, reason, blocked=True)
         if following.outcome is not None:
@@ -80,7 +94,8 @@ def advance(execution: WorkflowExecution, history: History) -> None:
             return
 
 
-def _state(row: StepExecution) -> StepState:
+def state_of(row: StepExecution) -> StepState:
+    """Return where a step stands, as decisions look at it."""
     blocked = row.status == Status.SKIPPED and (row.error or {}).get("code") == BLOCKED
     return StepState(row.status, blocked=blocked)
 
@@ -92,17 +107,20 @@ def _start(execution: WorkflowExecution, step: Step, row: StepExecution, history
         if step.condition is not None and not _holds(step, data):
             _skip(execution, row, history, f"its condition {step.condition} is false", blocked=False)
             return
-        links = _links(step, render(step.config, data, ("steps", step.id, "config")))
+        chains = chains_of(execution, step, row, data)
     except RepomillError as error:
         _fail_at_start(execution, row, error, history)
         return
     row.status = Status.RUNNING
     row.started_at = timezone.now()
     row.save(update_fields=["status", "started_at"])
-    history.add("step_started", step_id=row.step_id, methods=[link.method for link in links])
-    tasks = TaskExecution.objects.bulk_create(_tasks(execution, step, row, links))
-    transaction.on_commit(lambda: publish_chain(tasks))
-    _note(execution, row)
+    methods = [task.method for task in chains[0]] if chains else []
+    history.add("step_started", step_id=row.step_id, methods=methods, items=len(chains) if step.each else None)
+    if chains:
+        save_and_send(chains, at_once=step.max_parallel)
+        note(execution, row)
+    else:
+        finish_step(execution, row, history)
 
 
 def _holds(step: Step, data: dict[str, Any]) -> bool:
@@ -116,52 +134,13 @@ def _holds(step: Step, data: dict[str, Any]) -> bool:
     return value
 
 
-def _links(step: Step, config: Any) -> list[step_types.Link]:  # noqa: ANN401  (JSON)
-    step_type = step_types.get(step.type)
-    if step_type is None:
-        raise InvalidInput(
-            f"The step type {step.type!r} is not installed here.",
-            path=f"steps.{step.id}.type",
-            expected="one of " + ", ".join(step_types.names()),
-        )
-    if misfit := check(config, step_type.config_schema):
-        path = ".".join(str(part) for part in ("steps", step.id, "config", *misfit.path))
-        raise InvalidInput(misfit.sentence, path=path, expected=misfit.expected)
-    return step_type.links(config)
-
-
-def _tasks(
-    execution: WorkflowExecution, step: Step, row: StepExecution, links: list[step_types.Link]
-) -> list[TaskExecution]:
-    now = timezone.now()
-    label = execution.project_name or execution.workflow.name
-    return [
-        TaskExecution(
-            key=f"{execution.pk}/{step.id}/{position}",
-            execution=execution,
-            step=row,
-            position=position,
-            user_id=execution.user_id,
-            project_id=execution.project_id,
-            method=link.method,
-            arguments=link.arguments,
-            description=f"{label} · {step.id} · {link.method}"[:300],
-            max_retries=step.max_retries,
-            timeout_seconds=step.timeout_seconds,
-            ready=position == 0,
-            next_publish_at=now + publish_grace(0) if position == 0 else None,
-        )
-        for position, link in enumerate(links)
-    ]
-
-
 def _skip(execution: WorkflowExecution, row: StepExecution, history: History, reason: str, *, blocked: bool) -> None:
     row.status = Status.SKIPPED
     row.error = {"code": BLOCKED if blocked else "condition_false", "message": f"Skipped: {reason}."}
     row.completed_at = timezone.now()
     row.save(update_fields=["status", "error", "completed_at"])
     history.add("step_skipped", step_id=row.step_id, reason=reason)
-    _note(execution, row)
+    note(execution, row)
 
 
 def _fail_at_start(execution: WorkflowExecution, row: StepExecution, error: RepomillError, history: History) -> None:
@@ -170,7 +149,7 @@ def _fail_at_start(execution: WorkflowExecution, row: StepExecution, error: Repo
     row.completed_at = timezone.now()
     row.save(update_fields=["status", "error", "completed_at"])
     history.add("step_failed", step_id=row.step_id, error=row.error)
-    _note(execution, row)
+    note(execution, row)
 
 
 def _data(execution: WorkflowExecution) -> dict[str, Any]:
@@ -185,16 +164,6 @@ def _data(execution: WorkflowExecution) -> dict[str, Any]:
             "user": execution.user.get_username(),
         },
     }
-
-
-def _note(execution: WorkflowExecution, row: StepExecution) -> None:
-    """Write a step's standing into the execution's state, where later steps and people read it."""
-    noted: dict[str, Any] = {"status": row.status}
-    if row.result is not None:
-        noted["result"] = row.result
-    if row.error is not None:
-        noted["error"] = row.error
-    execution.state.setdefault("steps", {})[row.step_id] = noted
 
 
 def _save(execution: WorkflowExecution, rows: dict[str, StepExecution]) -> None:
@@ -219,11 +188,14 @@ def _end(execution: WorkflowExecution, definition: Definition, history: History,
         except RepomillError as wrong:
             outcome, error = "failed", wrong.as_json()
     execution.status = outcome
+    execution.paused_at = None
     execution.error = error
     execution.output_data = output
     execution.current_step = ""
     execution.completed_at = timezone.now()
     execution.save(
-        update_fields=["status", "error", "output_data", "state", "current_step", "completed_at", "updated_at"]
+        update_fields=[
+            *("status", "error", "output_data", "state", "current_step", "completed_at", "paused_at", "updated_at")
+        ]
     )
     history.add(f"execution_{outcome}", error=error)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 
 from backend.apps.authentication.models import User
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
@@ -42,6 +43,7 @@ class ClaimedTask:
     step_id: str
     position: int
     took_over: bool
+    item: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,16 @@ def lease_duration() -> timedelta:
 
 
 def claim(task_id: UUID, *, worker: str, now: datetime) -> ClaimedTask | NotClaimed:
-    """Claim a task that is pending, or running with an expired lease."""
+    """Claim a task that is pending, or running with an expired lease; none of a paused or cancelled execution."""
     due = Q(status=TaskExecution.Status.PENDING) & (Q(not_before=None) | Q(not_before__lte=now + EARLY))
     abandoned = Q(status=TaskExecution.Status.RUNNING, lease_expires_at__lt=now)
     taken = (
-        TaskExecution.objects.filter(due | abandoned, pk=task_id, ready=True)
-        .filter(_execution_goes_on())
+        TaskExecution.objects.filter(due | abandoned, pk=task_id, ready=True, cancel_requested_at=None)
+        .filter(execution_goes_on())
         .update(
             status=TaskExecution.Status.RUNNING,
             attempt=F("attempt") + 1,
+            lost_worker=Case(When(status=TaskExecution.Status.RUNNING, then=Value(True)), default=F("lost_worker")),
             worker=worker[:200],
             lease_expires_at=now + lease_duration(),
             started_at=now,
@@ -80,14 +83,21 @@ def claim(task_id: UUID, *, worker: str, now: datetime) -> ClaimedTask | NotClai
     if not taken:
         finished = task.status == TaskExecution.Status.COMPLETED
         return NotClaimed(finished=finished, why=f"the task is {task.status}")
-    return _claimed(task, now)
+    return as_claimed(task, now)
 
 
-def _execution_goes_on() -> Q:
-    return Q(execution=None) | Q(execution__status=WorkflowExecution.Status.RUNNING)
+def execution_goes_on() -> Q:
+    """Return the condition on a task that its execution, if it has one, lets tasks begin."""
+    goes_on = Q(
+        execution__status=WorkflowExecution.Status.RUNNING,
+        execution__paused_at=None,
+        execution__cancel_requested_at=None,
+    )
+    return Q(execution=None) | goes_on
 
 
-def _claimed(task: TaskExecution, now: datetime) -> ClaimedTask:
+def as_claimed(task: TaskExecution, started_at: datetime) -> ClaimedTask:
+    """Return the newest attempt of a running task as a value."""
     return ClaimedTask(
         id=task.pk,
         key=task.key,
@@ -96,15 +106,15 @@ def _claimed(task: TaskExecution, now: datetime) -> ClaimedTask:
         attempt=task.attempt,
         retries=task.retries,
         max_retries=task.max_retries,
-        started_at=now,
+        started_at=started_at,
         user=task.user,
         project_id=task.project_id,
         execution_id=task.execution_id,
         step_pk=task.step_id,
         step_id=task.step.step_id if task.step else "",
         position=task.position,
-        # A retry raises both counters; only a claim after a lost worker raises the attempt alone.
-        took_over=task.attempt > task.retries + 1,
+        item=task.item,
+        took_over=task.lost_worker,
     )
 
 
@@ -112,3 +122,20 @@ def extend_lease(task_id: UUID, *, attempt: int, now: datetime) -> bool:
     """Extend the lease of a running attempt. False: the attempt has been overtaken and must not write any more."""
     running = TaskExecution.objects.filter(pk=task_id, attempt=attempt, status=TaskExecution.Status.RUNNING)
     return running.update(lease_expires_at=now + lease_duration()) == 1
+
+
+class Standing(Enum):
+    """How a running attempt stands: it is still the newest, it is to stop, or another one has overtaken it."""
+
+    MINE = "mine"
+    TO_STOP = "to stop"
+    LOST = "lost"
+
+
+def standing_of(task_id: UUID, *, attempt: int) -> Standing:
+    """Return how a running attempt stands."""
+    running = TaskExecution.objects.filter(pk=task_id, attempt=attempt, status=TaskExecution.Status.RUNNING)
+    asked = running.values_list("cancel_requested_at", flat=True)[:1]
+    for requested_at in asked:
+        return Standing.MINE if requested_at is None else Standing.TO_STOP
+    return Standing.LOST

@@ -1,33 +1,48 @@
-"""Extends a task's lease from a thread of its own while the work goes on."""
+"""Looks after a task from a thread of its own while the work goes on: extends its lease, and notices when to stop."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
 from uuid import UUID
 
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from backend.apps.workflows.execution.claim import extend_lease, lease_duration
+from backend.apps.workflows.execution.claim import Standing, extend_lease, lease_duration, standing_of
 
 logger = logging.getLogger(__name__)
 
 BEATS_PER_LEASE = 3
+LONGEST_PAUSE = 2.0
+"""Seconds. A request to stop is noticed within this."""
+PATIENCE = 10.0
+"""Seconds until work that was interrupted and goes on is interrupted again; tidying up must fit into it."""
+
+
+def _nobody() -> None:
+    return
 
 
 class Heartbeat:
-    """A context in which the lease of one attempt is extended three times per lease.
+    """A context in which one attempt keeps its lease, and is told to stop where it has to.
 
-    `lost` becomes true when another worker has taken the task over. The thread opens a database connection only when
-    it first beats, so short tasks pay for a thread and nothing else.
+    `lost` becomes true when another worker has taken the task over, `cancelled` when somebody cancelled it; `interrupt`
+    is called then. The thread opens a database connection only when it first beats, so short tasks pay for a thread
+    and nothing else.
     """
 
-    def __init__(self, task_id: UUID, *, attempt: int) -> None:
+    def __init__(self, task_id: UUID, *, attempt: int, interrupt: Callable[[], None] = _nobody) -> None:
         self.task_id = task_id
         self.attempt = attempt
         self.lost = False
+        self.cancelled = False
+        self._interrupt = interrupt
+        self._interrupted: float | None = None
+        self._extended = time.monotonic()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{task_id}", daemon=True)
 
@@ -42,21 +57,40 @@ class Heartbeat:
         self._thread.join()
 
     def _beat(self) -> None:
-        pause = lease_duration().total_seconds() / BEATS_PER_LEASE
+        lease = lease_duration().total_seconds() / BEATS_PER_LEASE
+        pause = min(lease, LONGEST_PAUSE)
         try:
             while not self._done.wait(pause):
-                if not self._extend():
-                    self.lost = True
-                    logger.warning("task %s: attempt %d has been overtaken", self.task_id, self.attempt)
-                    return
+                self._look(due=lease - pause / 2)
+                if self.lost or self.cancelled:
+                    self._stop_work()
         finally:
             connection.close()
 
-    def _extend(self) -> bool:
+    def _look(self, *, due: float) -> None:
+        """See how the task stands, and extend its lease when that was done `due` seconds ago."""
         try:
-            return extend_lease(self.task_id, attempt=self.attempt, now=timezone.now())
+            standing = standing_of(self.task_id, attempt=self.attempt)
+            # Also where it is to stop: tidying up takes a while, and the outcome is still to be written.
+            if standing is not Standing.LOST and time.monotonic() - self._extended >= due and not self._extend():
+                standing = Standing.LOST
         except DatabaseError:
             # The database may be back before the lease runs out; if not, the fence decides.
             logger.warning("task %s: the lease could not be extended; the database did not answer", self.task_id)
             connection.close()
-            return True
+            return
+        self.lost = standing is Standing.LOST
+        self.cancelled = self.cancelled or standing is Standing.TO_STOP
+
+    def _extend(self) -> bool:
+        self._extended = time.monotonic()
+        return extend_lease(self.task_id, attempt=self.attempt, now=timezone.now())
+
+    def _stop_work(self) -> None:
+        now = time.monotonic()
+        if self._interrupted is not None and now - self._interrupted < PATIENCE:
+            return
+        self._interrupted = now
+        why = "has been overtaken" if self.lost else "is to stop"
+        logger.warning("task %s: attempt %d %s", self.task_id, self.attempt, why)
+        self._interrupt()

@@ -1,7 +1,8 @@
 """Finds work that nobody does, and sends for it.
 
 Two things can be lost: a message (a pending task that nobody claimed in time) and a worker (a running task whose
-lease has run out). Both are found by the clock, and both are answered with a new message.
+lease has run out). Both are found by the clock, and both are answered with a new message; but where an execution is
+paused its work waits, and where it was cancelled a lost worker ends the task.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
 from backend.apps.workflows.execution.advance import lock_execution
+from backend.apps.workflows.execution.chains import rest_of_chain
+from backend.apps.workflows.execution.claim import as_claimed, execution_goes_on
 from backend.apps.workflows.execution.events import History
+from backend.apps.workflows.execution.write_back import stop
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.publishing import publish_chain, publish_grace
 
@@ -39,13 +43,16 @@ def reconcile(*, now: datetime) -> Report:
 def _take_back(now: datetime) -> int:
     expired = TaskExecution.objects.filter(status=Status.RUNNING, lease_expires_at__lt=now)
     taken = 0
-    for task in expired.only("pk", "execution_id", "attempt", "worker", "step__step_id").select_related("step")[:BATCH]:
+    for task in expired.select_related("step", "user").defer("arguments", "step__result")[:BATCH]:
         with transaction.atomic():
             execution = lock_execution(task.execution_id)
             mine = TaskExecution.objects.filter(
                 pk=task.pk, status=Status.RUNNING, attempt=task.attempt, lease_expires_at__lt=now
             )
-            if not mine.update(status=Status.PENDING, lease_expires_at=None, next_publish_at=now):
+            to_stop = mine.exclude(cancel_requested_at=None).exists()
+            if not to_stop and not mine.update(
+                status=Status.PENDING, lost_worker=True, lease_expires_at=None, next_publish_at=now
+            ):
                 continue
             taken += 1
             if execution is not None:
@@ -58,27 +65,23 @@ def _take_back(now: datetime) -> int:
                     worker=task.worker,
                 )
                 history.write()
+            if to_stop:
+                stop(as_claimed(task, task.started_at or now))
     return taken
 
 
 def _republish(now: datetime) -> int:
     with transaction.atomic():
-        due = _locked(TaskExecution.objects.filter(status=Status.PENDING, ready=True, next_publish_at__lte=now))
-        tasks = list(due.order_by("next_publish_at")[:BATCH])
+        due = TaskExecution.objects.filter(status=Status.PENDING, ready=True, next_publish_at__lte=now)
+        tasks = list(_locked(due.filter(execution_goes_on())).order_by("next_publish_at")[:BATCH])
         for task in tasks:
             TaskExecution.objects.filter(pk=task.pk).update(
                 publish_count=F("publish_count") + 1, next_publish_at=now + publish_grace(task.publish_count + 1)
             )
-    return sum(publish_chain(_rest_of_chain(task)) for task in tasks)
+    return sum(publish_chain(rest_of_chain(task)) for task in tasks)
 
 
 def _locked(tasks: QuerySet[TaskExecution]) -> QuerySet[TaskExecution]:
     if connection.features.has_select_for_update_skip_locked:
-        return tasks.select_for_update(skip_locked=True)
+        return tasks.select_for_update(skip_locked=True, of=("self",))
     return tasks
-
-
-def _rest_of_chain(task: TaskExecution) -> list[TaskExecution]:
-    if task.step_id is None:
-        return [task]
-    return list(TaskExecution.objects.filter(step_id=task.step_id, position__gte=task.position).order_by("position"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from backend.apps.workflows.decisions.retry import Again, decide_retry
@@ -21,6 +21,7 @@ from backend.apps.workflows.definitions.json_values import check_json
 from backend.apps.workflows.execution import write_back
 from backend.apps.workflows.execution.claim import ClaimedTask, NotClaimed, claim
 from backend.apps.workflows.execution.heartbeat import Heartbeat
+from backend.apps.workflows.execution.interruption import Interrupted, Interruption, Uninterruptible
 from backend.errors import InvalidInput, RepomillError, TemporaryFailure
 
 logger = logging.getLogger(__name__)
@@ -57,25 +58,36 @@ class Failed:
 Outcome = Completed | TryAgain | Parked | Failed
 
 
-def execute(task_id: UUID, *, service: Callable[[ClaimedTask], Any], worker: str) -> Outcome:
+def execute(
+    task_id: UUID, *, service: Callable[[ClaimedTask], Any], worker: str, interruption: Interruption | None = None
+) -> Outcome:
     """Do one task, if it is this worker's to do.
 
     service: does the work of a claimed task and returns its JSON result, or raises.
     worker: the name that operators read.
+    interruption: how the service is stopped where the task is cancelled, or another worker has taken it over. Without
+        one it is let finish.
     """
+    interruption = interruption or Uninterruptible()
     claimed = claim(task_id, worker=worker, now=timezone.now())
     if isinstance(claimed, NotClaimed):
         return Completed() if claimed.finished else Parked(claimed.why)
-    with Heartbeat(claimed.id, attempt=claimed.attempt):
-        result, error = _call(service, claimed)
+    try:
+        with Heartbeat(claimed.id, attempt=claimed.attempt, interrupt=interruption.interrupt) as heartbeat:
+            result, error = _call(service, claimed, interruption)
+    except Interrupted:
+        return _after_interruption(claimed, cancelled=heartbeat.cancelled)
     if error is None:
         return Completed() if write_back.complete(claimed, result) else Parked("the attempt has been overtaken")
     return _after_error(claimed, error)
 
 
-def _call(service: Callable[[ClaimedTask], Any], claimed: ClaimedTask) -> tuple[Any, RepomillError | None]:
+def _call(
+    service: Callable[[ClaimedTask], Any], claimed: ClaimedTask, interruption: Interruption
+) -> tuple[Any, RepomillError | None]:
     try:
-        result = service(claimed)
+        with interruption:
+            result = service(claimed)
         check_json(result, where="result")
     except RepomillError as error:
         logger.info("task %s (%s) attempt %d: %s", claimed.id, claimed.method, claimed.attempt, error.code)
@@ -99,6 +111,15 @@ def _as_error(error: Exception, claimed: ClaimedTask) -> RepomillError:
     if isinstance(error, TypeError) and "argument" in str(error):
         return InvalidInput(f"The arguments do not fit the method {claimed.method}.", field="arguments")
     return RepomillError(f"The service failed with {type(error).__name__}.", hint="The worker's log names the place.")
+
+
+def _after_interruption(claimed: ClaimedTask, *, cancelled: bool) -> Outcome:
+    if not connection.in_atomic_block:
+        # It may have been interrupted in the middle of a query; the next one gets a connection of its own.
+        connection.close()
+    if cancelled and write_back.stop(claimed):
+        return Parked("it was cancelled")
+    return Parked("the attempt has been overtaken")
 
 
 def _after_error(claimed: ClaimedTask, error: RepomillError) -> Outcome:

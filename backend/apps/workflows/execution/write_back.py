@@ -1,26 +1,46 @@
 """Writes an attempt's outcome back: task, step, execution, history and what comes next, in one transaction.
 
 Every function takes the claimed attempt and returns False, having changed nothing, when that attempt has been
-overtaken: a zombie cannot overwrite. Locks are taken in one order, the execution's row first.
+overtaken: a zombie cannot overwrite. An attempt that was asked to stop has its outcome written all the same, and
+nothing follows from it. Locks are taken in one order, the execution's row first.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import Enum
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from backend.apps.workflows.decisions.retry import Again
-from backend.apps.workflows.execution.advance import advance, finish_step, lock_execution
+from backend.apps.workflows.execution import cancelling, items
+from backend.apps.workflows.execution.advance import advance, definition_of, finish_step, lock_execution
 from backend.apps.workflows.execution.claim import ClaimedTask
 from backend.apps.workflows.execution.events import History
-from backend.apps.workflows.models import TaskExecution
+from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 from backend.apps.workflows.publishing import publish_grace
 from backend.errors import InDoubt, RepomillError
 
 Status = TaskExecution.Status
+STOPPED = {
+    "code": cancelling.CANCELLED,
+    "message": "It was stopped while it worked; what it had begun by then may be there.",
+    "retryable": False,
+}
+
+
+class Written(Enum):
+    """What became of an outcome. It is true where the outcome was written."""
+
+    OVERTAKEN = "overtaken"
+    ORDINARY = "ordinary"
+    STOPPING = "stopping"
+
+    def __bool__(self) -> bool:
+        return self is not Written.OVERTAKEN
 
 
 def complete(claimed: ClaimedTask, result: Any) -> bool:  # noqa: ANN401  (JSON)
@@ -28,29 +48,33 @@ def complete(claimed: ClaimedTask, result: Any) -> bool:  # noqa: ANN401  (JSON)
     with transaction.atomic():
         execution = lock_execution(claimed.execution_id)
         now = timezone.now()
-        if not _update(claimed, status=Status.COMPLETED, result=result, error=None, completed_at=now):
+        written = _update(claimed, status=Status.COMPLETED, result=result, error=None, completed_at=now)
+        if not written:
             return False
         if execution is None or claimed.step_pk is None:
             return True
         history = History(execution.pk)
-        history.add("task_completed", **_about(claimed, now))
+        history.add("task_completed", **_about(execution, claimed, now))
         grace = publish_grace(0)
         # The message for the next link is the chain's own; the reconciler sends one only if that one is lost.
         following = TaskExecution.objects.filter(
-            step_id=claimed.step_pk, position=claimed.position + 1, status=Status.PENDING
+            step_id=claimed.step_pk, item=claimed.item, position=claimed.position + 1, status=Status.PENDING
         ).update(ready=True, next_publish_at=now + grace)
-        if not following:
-            finish_step(execution, claimed.step_pk, history)
-            advance(execution, history)
+        if written is Written.STOPPING:
+            _end_stopping(execution, claimed, history)
+        elif not following:
+            _end_chain(execution, claimed, history)
         history.write()
     return True
 
 
 def try_again(claimed: ClaimedTask, error: RepomillError, again: Again) -> bool:
-    """Put the task back to pending until its pause is over."""
+    """Put the task back to pending until its pause is over; one that was asked to stop ends as cancelled."""
     with transaction.atomic():
         execution = lock_execution(claimed.execution_id)
         now = timezone.now()
+        if _mine(claimed).exclude(cancel_requested_at=None).exists():
+            return _stop(claimed, execution, error.as_json())
         due = now + timedelta(seconds=again.seconds)
         # A parked task has no message; the others have theirs in the broker, and a while to spare.
         spare = timedelta(0) if again.parked else publish_grace(0)
@@ -61,18 +85,25 @@ def try_again(claimed: ClaimedTask, error: RepomillError, again: Again) -> bool:
             retries=claimed.retries + again.counted,
             not_before=due,
             next_publish_at=due + spare,
+            lost_worker=False,
         )
         if updated and execution is not None:
             history = History(execution.pk)
             history.add(
                 "task_waits",
-                **_about(claimed, now),
+                **_about(execution, claimed, now),
                 error=error.as_json(),
                 seconds=round(again.seconds, 1),
                 until=due.isoformat(),
             )
             history.write()
-    return updated
+    return bool(updated)
+
+
+def stop(claimed: ClaimedTask) -> bool:
+    """End the task, which was asked to stop and did, as cancelled."""
+    with transaction.atomic():
+        return _stop(claimed, lock_execution(claimed.execution_id), STOPPED)
 
 
 def fail(claimed: ClaimedTask, error: RepomillError, *, why: str) -> bool:
@@ -81,25 +112,79 @@ def fail(claimed: ClaimedTask, error: RepomillError, *, why: str) -> bool:
     with transaction.atomic():
         execution = lock_execution(claimed.execution_id)
         now = timezone.now()
-        if not _update(claimed, status=status, error=error.as_json(), completed_at=now):
+        written = _update(claimed, status=status, error=error.as_json(), completed_at=now)
+        if not written:
             return False
         if execution is None or claimed.step_pk is None:
             return True
         history = History(execution.pk)
-        history.add("task_failed", **_about(claimed, now), error=error.as_json(), why=why)
-        finish_step(execution, claimed.step_pk, history, error=error.as_json())
-        advance(execution, history)
+        history.add("task_failed", **_about(execution, claimed, now), error=error.as_json(), why=why)
+        end = _end_stopping if written is Written.STOPPING else _end_chain
+        end(execution, claimed, history, error=error.as_json())
         history.write()
     return True
 
 
-def _update(claimed: ClaimedTask, **changes: Any) -> bool:  # noqa: ANN401
-    mine = TaskExecution.objects.filter(pk=claimed.id, status=Status.RUNNING, attempt=claimed.attempt)
-    return mine.update(lease_expires_at=None, **changes) == 1
+def _end_chain(
+    execution: WorkflowExecution, claimed: ClaimedTask, history: History, *, error: dict[str, Any] | None = None
+) -> None:
+    """End the step and go on; a step that is repeated for a list ends with its last item."""
+    if claimed.step_pk is None:
+        return
+    step = definition_of(execution.version_id).step(claimed.step_id)
+    if step.each is not None:
+        if not items.after_item(step, claimed.step_pk, item=claimed.item, failed=error is not None):
+            return
+        error = items.error_of(claimed.step_pk)
+    finish_step(execution, StepExecution.objects.get(pk=claimed.step_pk), history, error=error)
+    advance(execution, history)
 
 
-def _about(claimed: ClaimedTask, now: Any) -> dict[str, Any]:  # noqa: ANN401
+def _stop(claimed: ClaimedTask, execution: WorkflowExecution | None, error: dict[str, Any]) -> bool:
+    now = timezone.now()
+    if not _update(claimed, status=Status.CANCELLED, error=error, completed_at=now):
+        return False
+    if execution is not None:
+        history = History(execution.pk)
+        history.add("task_cancelled", **_about(execution, claimed, now))
+        _end_stopping(execution, claimed, history)
+        history.write()
+    return True
+
+
+def _end_stopping(
+    execution: WorkflowExecution, claimed: ClaimedTask, history: History, *, error: dict[str, Any] | None = None
+) -> None:
+    """End a step that is to be cancelled, and go on, once nothing of it runs any more.
+
+    It ends as what became of it: failed, or completed where that was its last link, and cancelled only otherwise.
+    """
+    tasks = TaskExecution.objects.filter(step_id=claimed.step_pk)
+    if not tasks.filter(status=Status.RUNNING).exists():
+        step = StepExecution.objects.get(tasks=claimed.id)
+        error = error or items.error_of(step.pk)
+        if error is None and tasks.filter(status=Status.CANCELLED).exists():
+            cancelling.end_step(execution, step, history)
+        else:
+            finish_step(execution, step, history, error=error)
+    advance(execution, history)
+
+
+def _update(claimed: ClaimedTask, **changes: Any) -> Written:  # noqa: ANN401
+    changes |= {"lease_expires_at": None, "cancel_requested_at": None}
+    if _mine(claimed).filter(cancel_requested_at=None).update(**changes):
+        return Written.ORDINARY
+    return Written.STOPPING if _mine(claimed).update(**changes) else Written.OVERTAKEN
+
+
+def _mine(claimed: ClaimedTask) -> QuerySet[TaskExecution]:
+    return TaskExecution.objects.filter(pk=claimed.id, status=Status.RUNNING, attempt=claimed.attempt)
+
+
+def _about(execution: WorkflowExecution, claimed: ClaimedTask, now: Any) -> dict[str, Any]:  # noqa: ANN401
+    repeated = definition_of(execution.version_id).step(claimed.step_id).each is not None
     return {
+        "item": claimed.item if repeated else None,
         "step_id": claimed.step_id,
         "task_id": claimed.id,
         "method": claimed.method,

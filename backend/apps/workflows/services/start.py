@@ -27,11 +27,13 @@ def start_execution(
     user: User,
     project_id: UUID | None = None,
     project_name: str = "",
+    rerun_of: UUID | None = None,
 ) -> WorkflowExecution:
     """Record an execution of a workflow version and send its first steps to the workers.
 
     inputs: JSON that fits the version's input schema; top-level defaults are filled in.
     project_id, project_name: what the work is done on. The caller has checked that `user` may.
+    rerun_of: the execution that this one repeats, for the history.
 
     Once this returns the execution is durable: it runs when workers and broker are there, whenever that is.
     Raises InvalidInput with the field, or PermissionRefused for a deactivated user; nothing is recorded then.
@@ -56,7 +58,12 @@ def start_execution(
             for position, step in enumerate(definition.steps)
         )
         history = History(execution.pk)
-        history.add("execution_started", version=version.number, user=user.get_username())
+        history.add(
+            "execution_started",
+            version=version.number,
+            user=user.get_username(),
+            rerun_of=str(rerun_of) if rerun_of else None,
+        )
         advance(execution, history)
         history.write()
     return execution

@@ -1,0 +1,66 @@
+"""Interrupts the task that a pool process is working on, by a signal to its main thread.
+
+A signal of its own, and not the one of Celery's soft time limit: that one's handler raises whenever it arrives, and
+one that arrives a moment late would hit the write-back, or the next task. This handler raises only while the work that
+was meant is being done; the flag that says so is read and written by the main thread alone, in which Python runs all
+handlers, so there is no moment in between.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+from celery.signals import worker_process_init
+
+from backend.apps.workflows.execution.interruption import Interrupted, Interruption, Uninterruptible
+
+SIGNAL = signal.SIGUSR2
+
+_pool_process = False
+
+
+@worker_process_init.connect
+def _begin(**_: object) -> None:
+    """Remember that this is a pool process: only there the main thread does tasks, and the signal is ours to take."""
+    global _pool_process
+    _pool_process = True
+
+
+def interruption() -> Interruption:
+    """Return how work in this process is interrupted."""
+    return MainThread() if _pool_process else Uninterruptible()
+
+
+class MainThread:
+    """Work of the main thread that another thread can interrupt."""
+
+    _current: MainThread | None = None
+
+    def __init__(self) -> None:
+        self._wanted = False
+        self._main = threading.main_thread().ident or 0
+
+    def __enter__(self) -> MainThread:
+        # Here and not at the start of the process: the pool resets signals after its initializers. The handler stays,
+        # since a late signal that found none would end the process.
+        signal.signal(SIGNAL, _on_signal)
+        MainThread._current = self
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        MainThread._current = None
+
+    def interrupt(self) -> None:
+        """Raise Interrupted in the main thread if it still does this work; a system call that it waits in returns."""
+        self._wanted = True
+        signal.pthread_kill(self._main, SIGNAL)
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (what a handler is given)
+    current = MainThread._current
+    if current is not None and current._wanted:
+        raise Interrupted
