@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 
-from backend.apps.agents.services import connection
-from backend.apps.agents.services.api_caller import forget_what_servers_offer
+from backend.apps.agents.services import calls, connection
+from backend.apps.agents.services.api_caller import AgentAPICaller, forget_what_servers_offer
 from backend.apps.authentication.models import User
 
 Answer = httpx.Response | Exception
+Work = Callable[[AgentAPICaller], Awaitable[Any]]
 
 
 @dataclass
@@ -44,6 +45,11 @@ class Server:
 
     def keys(self) -> list[str | None]:
         return [request.headers.get("Idempotency-Key") for request in self.requests]
+
+
+def run(work: Work, *, user: User, server: Server, key: str | None = "task-1") -> Any:
+    """Do something with a caller whose server is the one in memory."""
+    return calls.run(work, user=user, idempotency_key=key, transport=server.transport)
 
 
 @pytest.fixture

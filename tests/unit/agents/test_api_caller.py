@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -25,17 +24,9 @@ from backend.errors import (
     RemoteUnreachable,
     RepomillError,
 )
-from tests.unit.agents.conftest import Server
+from tests.unit.agents.conftest import Server, run
 
 ORIGIN = django_settings.BACKEND_URL
-DOCUMENT: dict[str, Any] = {"openapi": "3.0.3", "paths": {}}
-FLAT_DOCUMENT = {"openapi": "3.0.3", "paths": {"/api/v1/projects/stories/": {"post": {"operationId": "create"}}}}
-
-Work = Callable[[AgentAPICaller], Awaitable[Any]]
-
-
-def run(work: Work, *, user: User, server: Server, key: str | None = "task-1") -> Any:
-    return calls.run(work, user=user, idempotency_key=key, transport=server.transport)
 
 
 def refused(status: int, **headers: str) -> httpx.Response:

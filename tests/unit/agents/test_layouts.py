@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
-from django.conf import settings as django_settings
 
 from backend.apps.agents.errors import APIError, InvalidEndpoint
-from backend.apps.agents.services import calls
 from backend.apps.agents.services.api_caller import AgentAPICaller
 from backend.apps.authentication.models import User
 from backend.errors import (
     ConfigurationError,
 )
-from tests.unit.agents.conftest import Server
+from tests.unit.agents.conftest import Server, Work, run
 
-ORIGIN = django_settings.BACKEND_URL
 DOCUMENT: dict[str, Any] = {"openapi": "3.0.3", "paths": {}}
 FLAT_DOCUMENT = {"openapi": "3.0.3", "paths": {"/api/v1/projects/stories/": {"post": {"operationId": "create"}}}}
-
-Work = Callable[[AgentAPICaller], Awaitable[Any]]
-
-
-def run(work: Work, *, user: User, server: Server, key: str | None = "task-1") -> Any:
-    return calls.run(work, user=user, idempotency_key=key, transport=server.transport)
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from backend.apps.authentication.models import User
 from backend.apps.projects.models import Project
 from backend.apps.workflows.execution import write_back
 from backend.apps.workflows.execution.claim import ClaimedTask, claim
-from backend.apps.workflows.execution.run import execute
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.apps.workflows.selectors import find_execution
 from backend.cli.app import load_command, main
 from backend.config.environment import ROOT
 from backend.errors import InDoubt, RemoteRefused
+from tests.unit.cli.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,23 +33,9 @@ outputs: {name: "${{ inputs.name }}"}
 """
 
 
-class Worker:
-    """Stands for the workers: does a chain as soon as it is published, or leaves it."""
-
-    def __init__(self) -> None:
-        self.works = False
-        self.service = lambda claimed: {"did": claimed.method}
-
-    def publish(self, tasks) -> bool:
-        if self.works:
-            for task in tasks:
-                execute(task.pk, service=lambda claimed: self.service(claimed), worker="w1")
-        return True
-
-
 @pytest.fixture(autouse=True)
 def worker(monkeypatch) -> Worker:
-    found = Worker()
+    found = Worker(works=False)
     monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", found.publish)
     monkeypatch.setattr("backend.cli.following.PAUSE", 0)
     return found

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import Project
-from backend.apps.workflows.execution.run import execute
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.apps.workflows.selectors import find_execution
 from backend.cli import following
@@ -20,6 +19,7 @@ from backend.cli.app import main
 from backend.cli.execution_view import execution_view, seconds, size
 from backend.cli.inputs import read_inputs
 from backend.errors import InvalidInput, RemoteRefused, RemoteUnreachable
+from tests.unit.cli.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,23 +53,9 @@ def operator() -> User:
     return User.objects.create_superuser("operator", password="long enough to pass")
 
 
-class Worker:
-    """Stands for the workers: does a chain as soon as it is published, or leaves it."""
-
-    def __init__(self) -> None:
-        self.works = True
-        self.service = lambda claimed: {"did": claimed.method}
-
-    def publish(self, tasks) -> bool:
-        if self.works:
-            for task in tasks:
-                execute(task.pk, service=lambda claimed: self.service(claimed), worker="w1")
-        return True
-
-
 @pytest.fixture(autouse=True)
 def worker(monkeypatch) -> Worker:
-    found = Worker()
+    found = Worker(works=True)
     monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", found.publish)
     monkeypatch.setattr("backend.cli.following.PAUSE", 0)
     return found
