@@ -26,6 +26,7 @@ from rest_framework.views import APIView
 from backend.api.errors import IdempotencyKeyInUse, IdempotencyKeyReused
 from backend.api.models import IdempotentRequest
 from backend.errors import InvalidInput, RepomillError
+from backend.failpoints import Failpoint, reached
 
 METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 HEADER = "Idempotency-Key"
@@ -96,6 +97,7 @@ def _once(handler: Handler, key: str, user_id: UUID, request: Request, *args: An
             transaction.set_rollback(True)
         else:
             _keep(row, response)
+    reached(Failpoint.REQUEST_SERVED)
     return response
 
 

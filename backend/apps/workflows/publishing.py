@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError
 
 from backend.apps.workflows.models import TaskExecution
 from backend.config.celery import app
+from backend.failpoints import Failpoint, reached
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +34,13 @@ def publish_grace(times: int) -> timedelta:
 
 def publish_chain(tasks: Sequence[TaskExecution]) -> bool:
     """Send one chain of the given links of one step, in order. False: the broker did not take it."""
+    reached(Failpoint.BEFORE_PUBLISH)
     try:
         chain(*[_signature(task) for task in tasks]).apply_async()
     except OperationalError as error:
         logger.warning("the broker did not take task %s; it will be sent again: %s", tasks[0].pk, type(error).__name__)
         return False
+    reached(Failpoint.AFTER_PUBLISH)
     return True
 
 

@@ -19,6 +19,7 @@ from backend.apps.agents.services import answers, blips
 from backend.apps.agents.services.answers import Json
 from backend.apps.agents.services.user_token import UserToken
 from backend.errors import InvalidInput, RemoteUnreachable
+from backend.failpoints import Failpoint, reached
 
 DEADLINE_SECONDS = 60.0
 """Seconds that one call may take with all its tries."""
@@ -84,7 +85,7 @@ class Connection:
         )
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                return await tries(self._once, outgoing, url)
+                incoming: Incoming = await tries(self._once, outgoing, url)
         except blips.Blip as blip:
             raise blip.error from blip.__cause__
         except TimeoutError as error:
@@ -92,6 +93,8 @@ class Connection:
             if not outgoing.repeatable:
                 raise blips.in_doubt(what) from error
             raise RemoteUnreachable(f"The API gave {what}.", hint="Try again later.") from error
+        reached(Failpoint.CALLED)
+        return incoming
 
     async def close(self) -> None:
         """Close the connections to the server."""

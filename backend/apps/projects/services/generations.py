@@ -29,6 +29,7 @@ from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.projects.services.workspace import Workspace
 from backend.apps.workflows.execution.interruption import Interrupted
 from backend.errors import Conflict, NotFound, RepomillError
+from backend.failpoints import Failpoint, reached
 
 BATCH = 1000
 SHORT_COMMIT = 12
@@ -85,12 +86,14 @@ def generate(
             generator.generate(
                 structure=structure, files=files, templates=templates, gitignore=gitignore, readme=readme
             )
+            reached(Failpoint.WORKSPACE_WRITTEN)
             commit = store.commit(
                 generator.workspace,
                 message=f"Generate {project.slug}",
                 parent=generation.parent_commit or None,
                 when=generation.created_at,
             )
+            reached(Failpoint.COMMITTED)
             _record(generation, commit)
     except RepomillError as error:
         if not error.retryable:
@@ -114,6 +117,7 @@ def package(*, project: Project, user: User, execution_id: UUID | None, format: 
     recorded = Archive.objects.filter(generated_project=generation, format=format, commit=generation.commit).first()
     if recorded is None or not _is_whole(recorded):
         written = _write_archive(project=project, generation=generation, format=format)
+        reached(Failpoint.PACKAGED)
         recorded, _ = Archive.objects.update_or_create(
             generated_project=generation,
             format=format,

@@ -13,6 +13,7 @@ from backend.apps.projects.hosts.base import Host
 from backend.apps.projects.hosts.git import GitHost
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.project_generator import ProjectGenerator
+from backend.failpoints import Failpoint, reached
 
 
 class RepositoryExporter:
@@ -57,4 +58,6 @@ class RepositoryExporter:
 
     def _export(self, host: Host, *, commit: str) -> dict[str, Any]:
         store = GitStore.for_project(self.project_id)
-        return host.push(target=host.find_or_create(), store=store, commit=commit).as_result()
+        delivered = host.push(target=host.find_or_create(), store=store, commit=commit)
+        reached(Failpoint.PUSHED)
+        return delivered.as_result()

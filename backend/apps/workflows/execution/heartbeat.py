@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from backend.apps.workflows.execution.claim import Standing, extend_lease, lease_duration, standing_of
+from backend.failpoints import Failpoint, reached
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Heartbeat:
 
     def _look(self, *, due: float) -> None:
         """See how the task stands, and extend its lease when that was done `due` seconds ago."""
+        reached(Failpoint.HEARTBEAT)
         try:
             standing = standing_of(self.task_id, attempt=self.attempt)
             # Also where it is to stop: tidying up takes a while, and the outcome is still to be written.

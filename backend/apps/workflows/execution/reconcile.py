@@ -20,6 +20,7 @@ from backend.apps.workflows.execution.events import History
 from backend.apps.workflows.execution.write_back import stop
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.publishing import publish_chain, publish_grace
+from backend.failpoints import Failpoint, reached
 
 BATCH = 500
 Status = TaskExecution.Status
@@ -67,6 +68,7 @@ def _take_back(now: datetime) -> int:
                 history.write()
             if to_stop:
                 stop(as_claimed(task, task.started_at or now))
+        reached(Failpoint.TAKING_BACK)
     return taken
 
 
@@ -78,6 +80,8 @@ def _republish(now: datetime) -> int:
             TaskExecution.objects.filter(pk=task.pk).update(
                 publish_count=F("publish_count") + 1, next_publish_at=now + publish_grace(task.publish_count + 1)
             )
+    if tasks:
+        reached(Failpoint.REPUBLISHING)
     return sum(publish_chain(rest_of_chain(task)) for task in tasks)
 
 

@@ -23,6 +23,7 @@ from backend.apps.workflows.execution.claim import ClaimedTask, NotClaimed, clai
 from backend.apps.workflows.execution.heartbeat import Heartbeat
 from backend.apps.workflows.execution.interruption import Interrupted, Interruption, Uninterruptible
 from backend.errors import InvalidInput, RepomillError, TemporaryFailure
+from backend.failpoints import Failpoint, reached
 
 logger = logging.getLogger(__name__)
 
@@ -69,17 +70,23 @@ def execute(
         one it is let finish.
     """
     interruption = interruption or Uninterruptible()
+    reached(Failpoint.BEFORE_CLAIM)
     claimed = claim(task_id, worker=worker, now=timezone.now())
     if isinstance(claimed, NotClaimed):
         return Completed() if claimed.finished else Parked(claimed.why)
+    reached(Failpoint.AFTER_CLAIM)
     try:
         with Heartbeat(claimed.id, attempt=claimed.attempt, interrupt=interruption.interrupt) as heartbeat:
             result, error = _call(service, claimed, interruption)
     except Interrupted:
         return _after_interruption(claimed, cancelled=heartbeat.cancelled)
-    if error is None:
-        return Completed() if write_back.complete(claimed, result) else Parked("the attempt has been overtaken")
-    return _after_error(claimed, error)
+    reached(Failpoint.ANSWERED)
+    if error is not None:
+        return _after_error(claimed, error)
+    if not write_back.complete(claimed, result):
+        return Parked("the attempt has been overtaken")
+    reached(Failpoint.WRITTEN_BACK)
+    return Completed()
 
 
 def _call(

@@ -23,6 +23,7 @@ from backend.apps.workflows.execution.events import History
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 from backend.apps.workflows.publishing import publish_grace
 from backend.errors import InDoubt, RepomillError
+from backend.failpoints import Failpoint, reached
 
 Status = TaskExecution.Status
 STOPPED = {
@@ -65,6 +66,7 @@ def complete(claimed: ClaimedTask, result: Any) -> bool:  # noqa: ANN401  (JSON)
         elif not following:
             _end_chain(execution, claimed, history)
         history.write()
+        reached(Failpoint.WRITING_BACK)
     return True
 
 
