@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from kombu import Queue
 
 from backend.config.environment import load
@@ -64,6 +66,9 @@ worker_send_task_events = True
 task_send_sent_event = True
 task_track_started = True
 result_extended = False
+
+# Celery would close the database's connection after every task; backend/config/celery.py keeps it and looks after it.
+CELERY_DB_REUSE_MAX = sys.maxsize
 
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False

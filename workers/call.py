@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from backend.apps.agents.services.api_caller import AgentAPICaller
 from backend.apps.agents.services.calls import run
+from backend.apps.authentication.models import User
 from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.workflows.execution.claim import ClaimedTask
 from backend.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from backend.apps.authentication.models import User
 
 Result = TypeVar("Result")
 
@@ -32,10 +30,10 @@ class TaskCall:
 
     task: ClaimedTask
 
-    @property
+    @cached_property
     def user(self) -> User:
-        """On whose behalf the work is done."""
-        return self.task.user
+        """On whose behalf the work is done, as they are now."""
+        return User.objects.get(pk=self.task.user_id)
 
     @cached_property
     def project(self) -> Project:

@@ -132,7 +132,7 @@ def claimed(user, project_id) -> ClaimedTask:
         retries=0,
         max_retries=0,
         started_at=timezone.now(),
-        user=user,
+        user_id=user.pk,
         project_id=project_id,
         execution_id=None,
         step_pk=None,

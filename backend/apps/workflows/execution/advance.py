@@ -10,8 +10,10 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.utils import timezone
 
+from backend.apps.authentication.models import User
 from backend.apps.workflows.decisions.graph import StepState, decide_next
 from backend.apps.workflows.definitions.definition import Definition, Step, from_data
 from backend.apps.workflows.definitions.rendering import render
@@ -20,10 +22,18 @@ from backend.apps.workflows.execution.cancelling import end_execution
 from backend.apps.workflows.execution.chains import chains_of, save_and_send
 from backend.apps.workflows.execution.events import History
 from backend.apps.workflows.execution.noting import note
+from backend.apps.workflows.execution.statements import Columns, as_value, fetch, save
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution, WorkflowVersion
 from backend.errors import InvalidInput, RepomillError
 
 Status = StepExecution.Status
+_TABLE = WorkflowExecution._meta.db_table
+_LARGE = {"input_data", "output_data", "state"}
+_WHOLE = Columns(WorkflowExecution, [field.name for field in WorkflowExecution._meta.concrete_fields])
+_LEAN = Columns(WorkflowExecution, [f.name for f in WorkflowExecution._meta.concrete_fields if f.name not in _LARGE])
+_USERNAME = f'SELECT "username" FROM "{User._meta.db_table}" WHERE "id" = %s'  # noqa: S608
+_STEP = Columns(StepExecution, [field.name for field in StepExecution._meta.concrete_fields if field.name != "result"])
+_STEPS = f'SELECT {_STEP.text} FROM "{StepExecution._meta.db_table}" WHERE "execution_id" = %s'  # noqa: S608
 BLOCKED = "dependency_failed"
 
 
@@ -33,13 +43,31 @@ def definition_of(version_id: UUID) -> Definition:
     return from_data(WorkflowVersion.objects.values_list("definition", flat=True).get(pk=version_id))
 
 
-def lock_execution(execution_id: UUID | None) -> WorkflowExecution | None:
-    """Lock an execution's row for the rest of the transaction. None for a task that belongs to no execution."""
+def lock_execution(execution_id: UUID | None, *, whole: bool = False) -> WorkflowExecution | None:
+    """Lock an execution's row for the rest of the transaction. None for a task that belongs to no execution.
+
+    whole: read its inputs and its state at once too. They can be large, and most write-backs need neither.
+    """
     if execution_id is None:
         return None
-    rows = WorkflowExecution.objects.select_for_update()
-    # The state can be large, and most write-backs neither read nor change it.
-    return rows.defer("input_data", "output_data", "state").get(pk=execution_id)
+    columns = _WHOLE if whole else _LEAN
+    found = fetch(_lock_text(columns), [as_value(WorkflowExecution, "id", execution_id)])
+    if not found:
+        raise WorkflowExecution.DoesNotExist
+    execution: WorkflowExecution = columns.read(found[0])
+    return execution
+
+
+def _lock_text(columns: Columns) -> str:
+    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    return f'SELECT {columns.text} FROM "{_TABLE}" WHERE "id" = %s{lock}'  # noqa: S608  (names of columns)
+
+
+def steps_of(execution: WorkflowExecution) -> dict[str, StepExecution]:
+    """Return the execution's steps by their ids. What they resulted in is in the execution's state already."""
+    parameters = [as_value(StepExecution, "execution", execution.pk)]
+    rows: list[StepExecution] = [_STEP.read(row) for row in fetch(_STEPS, parameters)]
+    return {row.step_id: row for row in rows}
 
 
 def finish_step(
@@ -63,18 +91,19 @@ def finish_step(
             status=TaskExecution.Status.CANCELLED, next_publish_at=None
         )
     step.completed_at = timezone.now()
-    step.save(update_fields=["status", "result", "error", "completed_at"])
+    save(step, *(["result"] if error is None else []), "status", "error", "completed_at")
     history.add(f"step_{step.status}", step_id=step.step_id, error=error)
     note(execution, step)
 
 
-def advance(execution: WorkflowExecution, history: History) -> None:
+def advance(execution: WorkflowExecution, history: History, steps: dict[str, StepExecution] | None = None) -> None:
     """Start, skip and end what can be, until nothing changes any more.
 
+    steps: the execution's steps as they stand, where the caller has them already.
     Nothing starts while the execution is paused, and one that is to be cancelled only waits for what still runs.
     """
     definition = definition_of(execution.version_id)
-    rows = {row.step_id: row for row in StepExecution.objects.filter(execution=execution)}
+    rows = steps_of(execution) if steps is None else steps
     if execution.cancel_requested_at is not None:
         end_execution(execution, rows.values(), history)
         return
@@ -107,13 +136,14 @@ def _start(execution: WorkflowExecution, step: Step, row: StepExecution, history
         if step.condition is not None and not _holds(step, data):
             _skip(execution, row, history, f"its condition {step.condition} is false", blocked=False)
             return
-        chains = chains_of(execution, step, row, data)
+        name = definition_of(execution.version_id).name
+        chains = chains_of(execution, step, row, data, label=execution.project_name or name)
     except RepomillError as error:
         _fail_at_start(execution, row, error, history)
         return
     row.status = Status.RUNNING
     row.started_at = timezone.now()
-    row.save(update_fields=["status", "started_at"])
+    save(row, "status", "started_at")
     methods = [task.method for task in chains[0]] if chains else []
     history.add("step_started", step_id=row.step_id, methods=methods, items=len(chains) if step.each else None)
     if chains:
@@ -138,7 +168,7 @@ def _skip(execution: WorkflowExecution, row: StepExecution, history: History, re
     row.status = Status.SKIPPED
     row.error = {"code": BLOCKED if blocked else "condition_false", "message": f"Skipped: {reason}."}
     row.completed_at = timezone.now()
-    row.save(update_fields=["status", "error", "completed_at"])
+    save(row, "status", "error", "completed_at")
     history.add("step_skipped", step_id=row.step_id, reason=reason)
     note(execution, row)
 
@@ -147,7 +177,7 @@ def _fail_at_start(execution: WorkflowExecution, row: StepExecution, error: Repo
     row.status = Status.FAILED
     row.error = error.as_json()
     row.completed_at = timezone.now()
-    row.save(update_fields=["status", "error", "completed_at"])
+    save(row, "status", "error", "completed_at")
     history.add("step_failed", step_id=row.step_id, error=row.error)
     note(execution, row)
 
@@ -161,15 +191,22 @@ def _data(execution: WorkflowExecution) -> dict[str, Any]:
             "id": str(execution.pk),
             "project": str(execution.project_id) if execution.project_id else None,
             "project_name": execution.project_name,
-            "user": execution.user.get_username(),
+            "user": _username(execution),
         },
     }
+
+
+def _username(execution: WorkflowExecution) -> str:
+    if WorkflowExecution.user.is_cached(execution):
+        return execution.user.get_username()
+    parameters = [as_value(WorkflowExecution, "user", execution.user_id)]
+    return str(fetch(_USERNAME, parameters)[0][0])
 
 
 def _save(execution: WorkflowExecution, rows: dict[str, StepExecution]) -> None:
     running = [row for row in rows.values() if row.status == Status.RUNNING]
     execution.current_step = min(running, key=lambda row: row.position).step_id if running else ""
-    execution.save(update_fields=["state", "current_step", "updated_at"])
+    save(execution, "state", "current_step", "updated_at")
 
 
 def _end(execution: WorkflowExecution, definition: Definition, history: History, outcome: str) -> None:
@@ -193,9 +230,8 @@ def _end(execution: WorkflowExecution, definition: Definition, history: History,
     execution.output_data = output
     execution.current_step = ""
     execution.completed_at = timezone.now()
-    execution.save(
-        update_fields=[
-            *("status", "error", "output_data", "state", "current_step", "completed_at", "paused_at", "updated_at")
-        ]
+    save(
+        execution,
+        *("status", "error", "output_data", "state", "current_step", "completed_at", "paused_at", "updated_at"),
     )
     history.add(f"execution_{outcome}", error=error)

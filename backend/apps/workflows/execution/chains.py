@@ -16,6 +16,7 @@ from backend.apps.workflows.decisions.items import MOST_ITEMS
 from backend.apps.workflows.definitions.definition import Step
 from backend.apps.workflows.definitions.rendering import render
 from backend.apps.workflows.definitions.schema import check
+from backend.apps.workflows.execution.statements import insert
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 from backend.apps.workflows.publishing import publish_chain, publish_grace
 from backend.errors import InvalidInput
@@ -26,17 +27,20 @@ LARGEST_ITEMS = 64 * 1024 * 1024
 Chain = list[TaskExecution]
 
 
-def chains_of(execution: WorkflowExecution, step: Step, row: StepExecution, data: dict[str, Any]) -> list[Chain]:
+def chains_of(
+    execution: WorkflowExecution, step: Step, row: StepExecution, data: dict[str, Any], *, label: str
+) -> list[Chain]:
     """Return the tasks of a step, not yet saved: one chain, or with `each` one per item, and none for an empty list.
 
-    data: what the step's expressions can read. Raises InvalidInput for a config that does not fit the step's type.
+    data: what the step's expressions can read. label: what operators know the execution by.
+    Raises InvalidInput for a config that does not fit the step's type.
     """
     if step.each is None:
-        return [_chain(execution, step, row, data, item=None)]
+        return [_chain(execution, step, row, data, label=label)]
     chains: list[Chain] = []
     total = 0
     for index, item in enumerate(_items(step, data)):
-        chain = _chain(execution, step, row, {**data, "item": item, "item_index": index}, item=index)
+        chain = _chain(execution, step, row, {**data, "item": item, "item_index": index}, label=label, item=index)
         total += sum(len(json.dumps(task.arguments)) for task in chain)
         if total > LARGEST_ITEMS:
             raise InvalidInput(
@@ -53,7 +57,7 @@ def save_and_send(chains: list[Chain], *, at_once: int) -> None:
     """Insert the tasks, and send the first `at_once` chains after the commit; the others wait for their turn."""
     for chain in chains[at_once:]:
         chain[0].ready, chain[0].next_publish_at = False, None
-    TaskExecution.objects.bulk_create(task for chain in chains for task in chain)
+    insert(task for chain in chains for task in chain)
     for chain in chains[:at_once]:
         send(chain)
 
@@ -87,7 +91,13 @@ def _items(step: Step, data: dict[str, Any]) -> list[Any]:
 
 
 def _chain(
-    execution: WorkflowExecution, step: Step, row: StepExecution, data: dict[str, Any], *, item: int | None
+    execution: WorkflowExecution,
+    step: Step,
+    row: StepExecution,
+    data: dict[str, Any],
+    *,
+    label: str,
+    item: int | None = None,
 ) -> Chain:
     """Return one chain. The keys of a step without `each` have no item in them."""
     try:
@@ -98,7 +108,6 @@ def _chain(
             error.message = f"Item {item}: {error.message}"
         raise
     now = timezone.now()
-    label = execution.project_name or execution.workflow.name
     which = f"{step.id}" if item is None else f"{step.id}[{item}]"
     prefix = f"{execution.pk}/{step.id}" if item is None else f"{execution.pk}/{step.id}/{item}"
     return [

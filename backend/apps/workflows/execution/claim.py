@@ -12,10 +12,35 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Q
 
-from backend.apps.authentication.models import User
-from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.apps.workflows.execution.statements import Columns, as_value, fetch, values
+from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
+
+_TASK, _STEP, _EXECUTION = (f'"{model._meta.db_table}"' for model in (TaskExecution, StepExecution, WorkflowExecution))
+_COLUMNS = Columns(
+    TaskExecution,
+    [
+        *("id", "key", "method", "arguments", "attempt", "retries", "max_retries", "user", "project_id"),
+        *("execution", "step", "position", "item", "lost_worker"),
+    ],
+)
+_CLAIM = f"""
+    UPDATE {_TASK} SET "status" = 'running', "attempt" = "attempt" + 1,
+        "lost_worker" = ("lost_worker" OR "status" = 'running'), "worker" = %(worker)s,
+        "lease_expires_at" = %(lease_expires_at)s, "started_at" = %(started_at)s,
+        "not_before" = NULL, "next_publish_at" = NULL
+    WHERE "id" = %(id)s AND "ready" AND "cancel_requested_at" IS NULL
+        AND (("status" = 'pending' AND ("not_before" IS NULL OR "not_before" <= %(soon)s))
+            OR ("status" = 'running' AND "lease_expires_at" < %(started_at)s))
+        AND ("execution_id" IS NULL OR EXISTS (
+            SELECT 1 FROM {_EXECUTION} AS e WHERE e."id" = {_TASK}."execution_id"
+            AND e."status" = 'running' AND e."paused_at" IS NULL AND e."cancel_requested_at" IS NULL))
+    RETURNING {_COLUMNS.text},
+        (SELECT s."step_id" FROM {_STEP} AS s WHERE s."id" = {_TASK}."step_id"),
+        EXISTS (SELECT 1 FROM {_TASK} AS n WHERE n."step_id" = {_TASK}."step_id" AND n."item" = {_TASK}."item"
+            AND n."position" = {_TASK}."position" + 1)
+"""  # noqa: S608  (names of tables and columns; values are parameters)
 
 EARLY = timedelta(seconds=1)
 """A message may come this much before `not_before`: clocks differ."""
@@ -26,6 +51,7 @@ class ClaimedTask:
     """A task that is this worker's to do, until its lease runs out.
 
     took_over: an earlier attempt began and was lost with its worker.
+    followed: the chain has another link after this one.
     """
 
     id: UUID
@@ -36,7 +62,7 @@ class ClaimedTask:
     retries: int
     max_retries: int
     started_at: datetime
-    user: User
+    user_id: UUID
     project_id: UUID | None
     execution_id: UUID | None
     step_pk: UUID | None
@@ -44,6 +70,7 @@ class ClaimedTask:
     position: int
     took_over: bool
     item: int = 0
+    followed: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,29 +88,22 @@ def lease_duration() -> timedelta:
 
 def claim(task_id: UUID, *, worker: str, now: datetime) -> ClaimedTask | NotClaimed:
     """Claim a task that is pending, or running with an expired lease; none of a paused or cancelled execution."""
-    due = Q(status=TaskExecution.Status.PENDING) & (Q(not_before=None) | Q(not_before__lte=now + EARLY))
-    abandoned = Q(status=TaskExecution.Status.RUNNING, lease_expires_at__lt=now)
-    taken = (
-        TaskExecution.objects.filter(due | abandoned, pk=task_id, ready=True, cancel_requested_at=None)
-        .filter(execution_goes_on())
-        .update(
-            status=TaskExecution.Status.RUNNING,
-            attempt=F("attempt") + 1,
-            lost_worker=Case(When(status=TaskExecution.Status.RUNNING, then=Value(True)), default=F("lost_worker")),
-            worker=worker[:200],
-            lease_expires_at=now + lease_duration(),
-            started_at=now,
-            not_before=None,
-            next_publish_at=None,
-        )
+    parameters = values(
+        TaskExecution, id=task_id, worker=worker[:200], started_at=now, lease_expires_at=now + lease_duration()
     )
-    task = TaskExecution.objects.select_related("user", "step").filter(pk=task_id).first()
-    if task is None:
-        return NotClaimed(finished=False, why="there is no such task")
+    parameters["soon"] = as_value(TaskExecution, "not_before", now + EARLY)
+    taken = fetch(_CLAIM, parameters)
     if not taken:
-        finished = task.status == TaskExecution.Status.COMPLETED
-        return NotClaimed(finished=finished, why=f"the task is {task.status}")
-    return as_claimed(task, now)
+        return _refusal(task_id)
+    *columns, step_id, followed = taken[0]
+    return as_claimed(_COLUMNS.read(columns), now, step_id=step_id or "", followed=bool(followed))
+
+
+def _refusal(task_id: UUID) -> NotClaimed:
+    status = TaskExecution.objects.filter(pk=task_id).values_list("status", flat=True).first()
+    if status is None:
+        return NotClaimed(finished=False, why="there is no such task")
+    return NotClaimed(finished=status == TaskExecution.Status.COMPLETED, why=f"the task is {status}")
 
 
 def execution_goes_on() -> Q:
@@ -96,8 +116,8 @@ def execution_goes_on() -> Q:
     return Q(execution=None) | goes_on
 
 
-def as_claimed(task: TaskExecution, started_at: datetime) -> ClaimedTask:
-    """Return the newest attempt of a running task as a value."""
+def as_claimed(task: TaskExecution, started_at: datetime, *, step_id: str, followed: bool = False) -> ClaimedTask:
+    """Return the newest attempt of a running task as a value. step_id: of the task's step, empty without one."""
     return ClaimedTask(
         id=task.pk,
         key=task.key,
@@ -107,14 +127,15 @@ def as_claimed(task: TaskExecution, started_at: datetime) -> ClaimedTask:
         retries=task.retries,
         max_retries=task.max_retries,
         started_at=started_at,
-        user=task.user,
+        user_id=task.user_id,
         project_id=task.project_id,
         execution_id=task.execution_id,
         step_pk=task.step_id,
-        step_id=task.step.step_id if task.step else "",
+        step_id=step_id,
         position=task.position,
         item=task.item,
         took_over=task.lost_worker,
+        followed=followed,
     )
 
 

@@ -32,8 +32,8 @@ class Heartbeat:
     """A context in which one attempt keeps its lease, and is told to stop where it has to.
 
     `lost` becomes true when another worker has taken the task over, `cancelled` when somebody cancelled it; `interrupt`
-    is called then. The thread opens a database connection only when it first beats, so short tasks pay for a thread
-    and nothing else.
+    is called then. One thread of the process beats for all attempts under way and ends with the last of them, and it
+    looks at none that has just begun: short tasks pay for neither a thread nor a query.
     """
 
     def __init__(self, task_id: UUID, *, attempt: int, interrupt: Callable[[], None] = _nobody) -> None:
@@ -43,30 +43,31 @@ class Heartbeat:
         self.cancelled = False
         self._interrupt = interrupt
         self._interrupted: float | None = None
-        self._extended = time.monotonic()
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{task_id}", daemon=True)
+        self._looked = self._extended = time.monotonic()
+        self._over = False
+        self._mutex = threading.Lock()
 
     def __enter__(self) -> Heartbeat:
-        self._thread.start()
+        _beats.add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._done.set()
-        self._thread.join()
+        _beats.remove(self)
+        # Whoever is looking just now finishes first: nothing is interrupted after this.
+        with self._mutex:
+            self._over = True
 
-    def _beat(self) -> None:
-        lease = lease_duration().total_seconds() / BEATS_PER_LEASE
-        pause = min(lease, LONGEST_PAUSE)
-        try:
-            while not self._done.wait(pause):
-                self._look(due=lease - pause / 2)
-                if self.lost or self.cancelled:
-                    self._stop_work()
-        finally:
-            connection.close()
+    def beat(self, *, lease: float, pause: float) -> None:
+        """Look after the attempt, if that is due; called by the thread that beats."""
+        with self._mutex:
+            if self._over or time.monotonic() - self._looked < pause:
+                return
+            self._looked = time.monotonic()
+            self._look(due=lease / BEATS_PER_LEASE - pause / 2)
+            if self.lost or self.cancelled:
+                self._stop_work()
 
     def _look(self, *, due: float) -> None:
         """See how the task stands, and extend its lease when that was done `due` seconds ago."""
@@ -96,3 +97,44 @@ class Heartbeat:
         why = "has been overtaken" if self.lost else "is to stop"
         logger.warning("task %s: attempt %d %s", self.task_id, self.attempt, why)
         self._interrupt()
+
+
+class _Beats:
+    """The thread that beats, and the attempts that it beats for. It lives only while there are some."""
+
+    def __init__(self) -> None:
+        self._attempts: set[Heartbeat] = set()
+        self._mutex = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def add(self, heartbeat: Heartbeat) -> None:
+        with self._mutex:
+            self._attempts.add(heartbeat)
+            # After a fork the parent's thread is not alive in the child.
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+                self._thread.start()
+
+    def remove(self, heartbeat: Heartbeat) -> None:
+        with self._mutex:
+            self._attempts.discard(heartbeat)
+
+    def _run(self) -> None:
+        try:
+            while attempts := self._under_way():
+                lease = lease_duration().total_seconds()
+                pause = min(lease / BEATS_PER_LEASE, LONGEST_PAUSE)
+                for heartbeat in attempts:
+                    heartbeat.beat(lease=lease, pause=pause)
+                time.sleep(pause / 2)
+        finally:
+            connection.close()
+
+    def _under_way(self) -> list[Heartbeat]:
+        with self._mutex:
+            if not self._attempts:
+                self._thread = None
+            return list(self._attempts)
+
+
+_beats = _Beats()

@@ -18,11 +18,17 @@ from backend.apps.workflows import step_types
 from backend.apps.workflows.decisions.items import collect_errors, collect_results, decide_items
 from backend.apps.workflows.definitions.definition import Step
 from backend.apps.workflows.execution.chains import send
+from backend.apps.workflows.execution.statements import Columns, as_value, fetch
 from backend.apps.workflows.models import StepExecution, TaskExecution
 from backend.apps.workflows.publishing import publish_grace
 from backend.errors import InvalidInput
 
 Status = TaskExecution.Status
+_LINK = Columns(TaskExecution, ["item", "result"])
+_LINKS = (
+    f'SELECT {_LINK.text} FROM "{TaskExecution._meta.db_table}" WHERE "step_id" = %s'  # noqa: S608  (names of columns)
+    ' ORDER BY "item", "position"'
+)
 LARGEST_RESULTS = 32 * 1024 * 1024
 """Characters that the results of a step's items may have together, as JSON: later steps read them as one value."""
 
@@ -66,9 +72,11 @@ def result_of(step: StepExecution, *, each: bool) -> Any:  # noqa: ANN401  (JSON
 
     Raises InvalidInput where the items' results are too large to be one value.
     """
-    tasks = TaskExecution.objects.filter(step=step)
     if each:
-        size = tasks.aggregate(size=Sum(Length(Cast("result", TextField()))))["size"] or 0
+        size = (
+            TaskExecution.objects.filter(step=step).aggregate(size=Sum(Length(Cast("result", TextField()))))["size"]
+            or 0
+        )
         if size > LARGEST_RESULTS:
             raise InvalidInput(
                 f"The results of the items are larger than {LARGEST_RESULTS // 1024 // 1024} MiB.",
@@ -76,6 +84,7 @@ def result_of(step: StepExecution, *, each: bool) -> Any:  # noqa: ANN401  (JSON
                 hint="Repeat the step for fewer items, or for what answers with less.",
             )
     step_type = step_types.get(step.step_type)
-    rows = tasks.order_by("item", "position").values_list("item", "result")
+    links = [_LINK.read(row) for row in fetch(_LINKS, [as_value(TaskExecution, "step", step.pk)])]
+    rows = ((link.item, link.result) for link in links)
     results = collect_results(rows, step_type.result if step_type else step_types.last_result)
     return results if each else results[0]

@@ -10,7 +10,8 @@ from backend.apps.workflows.models import StepExecution, WorkflowExecution
 def note(execution: WorkflowExecution, row: StepExecution) -> None:
     """Write a step's standing into the state of the execution, which the caller saves."""
     noted: dict[str, Any] = {"status": row.status}
-    if row.result is not None:
+    # Only a completed step has one; of the others it is not even read.
+    if row.status == StepExecution.Status.COMPLETED and row.result is not None:
         noted["result"] = row.result
     if row.error is not None:
         noted["error"] = row.error

@@ -44,7 +44,8 @@ def reconcile(*, now: datetime) -> Report:
 def _take_back(now: datetime) -> int:
     expired = TaskExecution.objects.filter(status=Status.RUNNING, lease_expires_at__lt=now)
     taken = 0
-    for task in expired.select_related("step", "user").defer("arguments", "step__result")[:BATCH]:
+    for task in expired.select_related("step").defer("arguments", "step__result")[:BATCH]:
+        step_id = task.step.step_id if task.step else ""
         with transaction.atomic():
             execution = lock_execution(task.execution_id)
             mine = TaskExecution.objects.filter(
@@ -60,14 +61,14 @@ def _take_back(now: datetime) -> int:
                 history = History(execution.pk)
                 history.add(
                     "lease_expired",
-                    step_id=task.step.step_id if task.step else "",
+                    step_id=step_id,
                     task_id=task.pk,
                     attempt=task.attempt,
                     worker=task.worker,
                 )
                 history.write()
             if to_stop:
-                stop(as_claimed(task, task.started_at or now))
+                stop(as_claimed(task, task.started_at or now, step_id=step_id))
         reached(Failpoint.TAKING_BACK)
     return taken
 

@@ -7,7 +7,7 @@ nothing follows from it. Locks are taken in one order, the execution's row first
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -17,15 +17,26 @@ from django.utils import timezone
 
 from backend.apps.workflows.decisions.retry import Again
 from backend.apps.workflows.execution import cancelling, items
-from backend.apps.workflows.execution.advance import advance, definition_of, finish_step, lock_execution
+from backend.apps.workflows.execution.advance import advance, definition_of, finish_step, lock_execution, steps_of
 from backend.apps.workflows.execution.claim import ClaimedTask
 from backend.apps.workflows.execution.events import History
+from backend.apps.workflows.execution.statements import run, values
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 from backend.apps.workflows.publishing import publish_grace
 from backend.errors import InDoubt, RepomillError
 from backend.failpoints import Failpoint, reached
 
 Status = TaskExecution.Status
+_TASK = f'"{TaskExecution._meta.db_table}"'
+_COMPLETE = f"""
+    UPDATE {_TASK} SET "status" = 'completed', "result" = %(result)s, "error" = NULL, "completed_at" = %(completed_at)s,
+        "lease_expires_at" = NULL
+    WHERE "id" = %(id)s AND "status" = 'running' AND "attempt" = %(attempt)s AND "cancel_requested_at" IS NULL
+"""  # noqa: S608  (the name of a table)
+_READY = f"""
+    UPDATE {_TASK} SET "ready" = TRUE, "next_publish_at" = %(next_publish_at)s
+    WHERE "step_id" = %(step)s AND "item" = %(item)s AND "position" = %(position)s AND "status" = 'pending'
+"""  # noqa: S608  (the name of a table)
 STOPPED = {
     "code": cancelling.CANCELLED,
     "message": "It was stopped while it worked; what it had begun by then may be there.",
@@ -47,20 +58,16 @@ class Written(Enum):
 def complete(claimed: ClaimedTask, result: Any) -> bool:  # noqa: ANN401  (JSON)
     """Write a result back, and make the next link or the next steps ready."""
     with transaction.atomic():
-        execution = lock_execution(claimed.execution_id)
+        execution = lock_execution(claimed.execution_id, whole=not claimed.followed)
         now = timezone.now()
-        written = _update(claimed, status=Status.COMPLETED, result=result, error=None, completed_at=now)
+        written = _completed(claimed, result, now)
         if not written:
             return False
         if execution is None or claimed.step_pk is None:
             return True
         history = History(execution.pk)
         history.add("task_completed", **_about(execution, claimed, now))
-        grace = publish_grace(0)
-        # The message for the next link is the chain's own; the reconciler sends one only if that one is lost.
-        following = TaskExecution.objects.filter(
-            step_id=claimed.step_pk, item=claimed.item, position=claimed.position + 1, status=Status.PENDING
-        ).update(ready=True, next_publish_at=now + grace)
+        following = claimed.followed and _ready_next(claimed, now)
         if written is Written.STOPPING:
             _end_stopping(execution, claimed, history)
         elif not following:
@@ -68,6 +75,25 @@ def complete(claimed: ClaimedTask, result: Any) -> bool:  # noqa: ANN401  (JSON)
         history.write()
         reached(Failpoint.WRITING_BACK)
     return True
+
+
+def _completed(claimed: ClaimedTask, result: Any, now: datetime) -> Written:  # noqa: ANN401  (JSON)
+    parameters = values(TaskExecution, id=claimed.id, attempt=claimed.attempt, result=result, completed_at=now)
+    if run(_COMPLETE, parameters):
+        return Written.ORDINARY
+    return _update(claimed, status=Status.COMPLETED, result=result, error=None, completed_at=now)
+
+
+def _ready_next(claimed: ClaimedTask, now: datetime) -> bool:
+    """Make the next link ready. Its message is the chain's own; the reconciler sends one only if that one is lost."""
+    following = values(
+        TaskExecution,
+        step=claimed.step_pk,
+        item=claimed.item,
+        position=claimed.position + 1,
+        next_publish_at=now + publish_grace(0),
+    )
+    return run(_READY, following) == 1
 
 
 def try_again(claimed: ClaimedTask, error: RepomillError, again: Again) -> bool:
@@ -138,8 +164,9 @@ def _end_chain(
         if not items.after_item(step, claimed.step_pk, item=claimed.item, failed=error is not None):
             return
         error = items.error_of(claimed.step_pk)
-    finish_step(execution, StepExecution.objects.get(pk=claimed.step_pk), history, error=error)
-    advance(execution, history)
+    rows = steps_of(execution)
+    finish_step(execution, rows[claimed.step_id], history, error=error)
+    advance(execution, history, rows)
 
 
 def _stop(claimed: ClaimedTask, execution: WorkflowExecution | None, error: dict[str, Any]) -> bool:

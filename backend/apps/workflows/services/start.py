@@ -16,6 +16,7 @@ from backend.apps.workflows.definitions.rendering import shown
 from backend.apps.workflows.definitions.schema import check
 from backend.apps.workflows.execution.advance import advance, definition_of
 from backend.apps.workflows.execution.events import History
+from backend.apps.workflows.execution.statements import insert
 from backend.apps.workflows.models import StepExecution, WorkflowExecution, WorkflowVersion
 from backend.errors import InvalidInput, PermissionRefused
 
@@ -43,7 +44,7 @@ def start_execution(
     definition = definition_of(version.pk)
     complete = check_inputs(definition, inputs)
     with transaction.atomic():
-        execution = WorkflowExecution.objects.create(
+        execution = WorkflowExecution(
             workflow_id=version.workflow_id,
             version=version,
             user=user,
@@ -53,10 +54,10 @@ def start_execution(
             input_data=complete,
             started_at=timezone.now(),
         )
-        StepExecution.objects.bulk_create(
+        steps = [
             StepExecution(execution=execution, step_id=step.id, step_type=step.type, position=position)
             for position, step in enumerate(definition.steps)
-        )
+        ]
         history = History(execution.pk)
         history.add(
             "execution_started",
@@ -64,7 +65,10 @@ def start_execution(
             user=user.get_username(),
             rerun_of=str(rerun_of) if rerun_of else None,
         )
-        advance(execution, history)
+        # They are inserted as they stand after the first steps have begun; foreign keys are checked at the commit.
+        advance(execution, history, {step.step_id: step for step in steps})
+        insert([execution])
+        insert(steps)
         history.write()
     return execution
 
