@@ -104,6 +104,9 @@ class WorkflowExecution(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
 
+    username: str | None = None
+    """The user's name, where it was read together with the row."""
+
     class Meta:
         ordering = ["-created_at", "id"]
 

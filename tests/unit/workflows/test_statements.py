@@ -121,5 +121,5 @@ def test_a_link_costs_few_statements(start, broker):
             execute(task.pk, service=lambda claimed: 1, worker="w")
         counts.append([query["sql"].split()[0] for query in queries if "SAVEPOINT" not in query["sql"]])
     link = ["UPDATE", "SELECT", "UPDATE", "UPDATE", "INSERT"]
-    last = ["UPDATE", "SELECT", "UPDATE", "SELECT", "SELECT", "UPDATE", "SELECT", "UPDATE", "INSERT"]
+    last = ["UPDATE", "SELECT", "UPDATE", "SELECT", "SELECT", "UPDATE", "UPDATE", "INSERT"]
     assert counts == [link, link, last]

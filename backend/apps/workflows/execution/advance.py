@@ -31,7 +31,9 @@ _TABLE = WorkflowExecution._meta.db_table
 _LARGE = {"input_data", "output_data", "state"}
 _WHOLE = Columns(WorkflowExecution, [field.name for field in WorkflowExecution._meta.concrete_fields])
 _LEAN = Columns(WorkflowExecution, [f.name for f in WorkflowExecution._meta.concrete_fields if f.name not in _LARGE])
-_USERNAME = f'SELECT "username" FROM "{User._meta.db_table}" WHERE "id" = %s'  # noqa: S608
+_USERNAME = f'(SELECT u."username" FROM "{User._meta.db_table}" AS u WHERE u."id" = "{_TABLE}"."user_id")'  # noqa: S608
+_LEAN_TEXT = f'SELECT {_LEAN.text} FROM "{_TABLE}" WHERE "id" = %s'  # noqa: S608
+_WHOLE_TEXT = f'SELECT {_WHOLE.text}, {_USERNAME} FROM "{_TABLE}" WHERE "id" = %s'  # noqa: S608
 _STEP = Columns(StepExecution, [field.name for field in StepExecution._meta.concrete_fields if field.name != "result"])
 _STEPS = f'SELECT {_STEP.text} FROM "{StepExecution._meta.db_table}" WHERE "execution_id" = %s'  # noqa: S608
 BLOCKED = "dependency_failed"
@@ -43,41 +45,62 @@ def definition_of(version_id: UUID) -> Definition:
     return from_data(WorkflowVersion.objects.values_list("definition", flat=True).get(pk=version_id))
 
 
-def lock_execution(execution_id: UUID | None, *, whole: bool = False) -> WorkflowExecution | None:
+def lock_execution(execution_id: UUID | None) -> WorkflowExecution | None:
     """Lock an execution's row for the rest of the transaction. None for a task that belongs to no execution.
 
-    whole: read its inputs and its state at once too. They can be large, and most write-backs need neither.
+    Its inputs and its state, which can be large, are read when they are first asked for.
     """
     if execution_id is None:
         return None
-    columns = _WHOLE if whole else _LEAN
-    found = fetch(_lock_text(columns), [as_value(WorkflowExecution, "id", execution_id)])
-    if not found:
+    return locked(fetch(*locking(execution_id)))
+
+
+def locking(execution_id: UUID, *, whole: bool = False) -> tuple[str, list[Any]]:
+    """Return the statement that locks an execution's row; whole: it reads the inputs and the state too."""
+    lock = f' FOR UPDATE OF "{_TABLE}"' if connection.features.has_select_for_update else ""
+    return (_WHOLE_TEXT if whole else _LEAN_TEXT) + lock, [as_value(WorkflowExecution, "id", execution_id)]
+
+
+def locked(rows: list[tuple[Any, ...]], *, whole: bool = False) -> WorkflowExecution:
+    """Return the execution that `locking` gave. Raises WorkflowExecution.DoesNotExist."""
+    if not rows:
         raise WorkflowExecution.DoesNotExist
-    execution: WorkflowExecution = columns.read(found[0])
+    if not whole:
+        lean: WorkflowExecution = _LEAN.read(rows[0])
+        return lean
+    *columns, username = rows[0]
+    execution: WorkflowExecution = _WHOLE.read(columns)
+    execution.username = username
     return execution
 
 
-def _lock_text(columns: Columns) -> str:
-    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
-    return f'SELECT {columns.text} FROM "{_TABLE}" WHERE "id" = %s{lock}'  # noqa: S608  (names of columns)
+def reading_steps(execution_id: UUID) -> tuple[str, list[Any]]:
+    """Return the statement that reads an execution's steps for `steps_read`."""
+    return _STEPS, [as_value(StepExecution, "execution", execution_id)]
 
 
-def steps_of(execution: WorkflowExecution) -> dict[str, StepExecution]:
-    """Return the execution's steps by their ids. What they resulted in is in the execution's state already."""
-    parameters = [as_value(StepExecution, "execution", execution.pk)]
-    rows: list[StepExecution] = [_STEP.read(row) for row in fetch(_STEPS, parameters)]
-    return {row.step_id: row for row in rows}
+def steps_read(rows: list[tuple[Any, ...]]) -> dict[str, StepExecution]:
+    """Return the steps by their ids. What they resulted in is in the execution's state already."""
+    steps: list[StepExecution] = [_STEP.read(row) for row in rows]
+    return {step.step_id: step for step in steps}
 
 
 def finish_step(
-    execution: WorkflowExecution, step: StepExecution, history: History, *, error: dict[str, Any] | None = None
+    execution: WorkflowExecution,
+    step: StepExecution,
+    history: History,
+    *,
+    error: dict[str, Any] | None = None,
+    links: list[tuple[Any, ...]] | None = None,
 ) -> None:
-    """End a running step: with an error, or with the result that its type makes of its links' results."""
+    """End a running step: with an error, or with the result that its type makes of its links' results.
+
+    links: those results as `items.reading_links` gives them, where the caller has them already.
+    """
     if error is None:
         each = definition_of(execution.version_id).step(step.step_id).each is not None
         try:
-            step.result = items.result_of(step, each=each)
+            step.result = items.result_of(step, each=each, links=links)
             step.status = Status.COMPLETED
             # It may have completed although it was to be cancelled.
             step.error = None
@@ -103,7 +126,7 @@ def advance(execution: WorkflowExecution, history: History, steps: dict[str, Ste
     Nothing starts while the execution is paused, and one that is to be cancelled only waits for what still runs.
     """
     definition = definition_of(execution.version_id)
-    rows = steps_of(execution) if steps is None else steps
+    rows = steps_read(fetch(*reading_steps(execution.pk))) if steps is None else steps
     if execution.cancel_requested_at is not None:
         end_execution(execution, rows.values(), history)
         return
@@ -191,16 +214,9 @@ def _data(execution: WorkflowExecution) -> dict[str, Any]:
             "id": str(execution.pk),
             "project": str(execution.project_id) if execution.project_id else None,
             "project_name": execution.project_name,
-            "user": _username(execution),
+            "user": execution.username or execution.user.get_username(),
         },
     }
-
-
-def _username(execution: WorkflowExecution) -> str:
-    if WorkflowExecution.user.is_cached(execution):
-        return execution.user.get_username()
-    parameters = [as_value(WorkflowExecution, "user", execution.user_id)]
-    return str(fetch(_USERNAME, parameters)[0][0])
 
 
 def _save(execution: WorkflowExecution, rows: dict[str, StepExecution]) -> None:

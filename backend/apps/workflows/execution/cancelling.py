@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from backend.apps.workflows.execution.events import History
 from backend.apps.workflows.execution.noting import note
+from backend.apps.workflows.execution.statements import save
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 
 Task = TaskExecution.Status
@@ -41,7 +42,7 @@ def cancel_steps(
         tasks.filter(status=Task.PENDING).update(status=Task.CANCELLED, next_publish_at=None, completed_at=now)
         step.error = cancelled_by(by)
         if tasks.filter(status=Task.RUNNING).update(cancel_requested_at=now):
-            step.save(update_fields=["error"])
+            save(step, "error")
             note(execution, step)
             stopping.append(step.step_id)
         else:
@@ -54,7 +55,7 @@ def end_step(execution: WorkflowExecution, step: StepExecution, history: History
     step.status = Step.CANCELLED
     step.completed_at = timezone.now()
     step.error = step.error or {"code": CANCELLED, "message": "It was cancelled.", "retryable": False}
-    step.save(update_fields=["status", "error", "completed_at"])
+    save(step, "status", "error", "completed_at")
     history.add("step_cancelled", step_id=step.step_id, reason=step.error["message"])
     note(execution, step)
 
@@ -68,6 +69,4 @@ def end_execution(execution: WorkflowExecution, steps: Iterable[StepExecution], 
         execution.cancel_requested_at = None
         execution.completed_at = timezone.now()
         history.add("execution_cancelled", reason=(execution.error or {}).get("message"))
-    execution.save(
-        update_fields=["status", "state", "error", "current_step", "cancel_requested_at", "completed_at", "updated_at"]
-    )
+    save(execution, "status", "state", "error", "current_step", "cancel_requested_at", "completed_at", "updated_at")

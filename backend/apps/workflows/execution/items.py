@@ -25,10 +25,8 @@ from backend.errors import InvalidInput
 
 Status = TaskExecution.Status
 _LINK = Columns(TaskExecution, ["item", "result"])
-_LINKS = (
-    f'SELECT {_LINK.text} FROM "{TaskExecution._meta.db_table}" WHERE "step_id" = %s'  # noqa: S608  (names of columns)
-    ' ORDER BY "item", "position"'
-)
+_LINKS = f'SELECT {_LINK.text} FROM "{TaskExecution._meta.db_table}" WHERE "step_id" = %s'  # noqa: S608
+_IN_ORDER = ' ORDER BY "item", "position"'
 LARGEST_RESULTS = 32 * 1024 * 1024
 """Characters that the results of a step's items may have together, as JSON: later steps read them as one value."""
 
@@ -67,9 +65,18 @@ def error_of(step_pk: UUID) -> dict[str, Any] | None:
     return collect_errors([(item, error or {}) for item, error in rows])
 
 
-def result_of(step: StepExecution, *, each: bool) -> Any:  # noqa: ANN401  (JSON)
+def reading_links(step_pk: UUID, *, item: int | None = None) -> tuple[str, list[Any]]:
+    """Return the statement that reads the results of a step's links for `result_of`: those of all items, or of one."""
+    step = as_value(TaskExecution, "step", step_pk)
+    if item is None:
+        return _LINKS + _IN_ORDER, [step]
+    return _LINKS + ' AND "item" = %s' + _IN_ORDER, [step, item]
+
+
+def result_of(step: StepExecution, *, each: bool, links: list[tuple[Any, ...]] | None = None) -> Any:  # noqa: ANN401
     """Return what a step's type makes of its links' results; with `each`, a list with the result of every item.
 
+    links: what `reading_links` gave, where the caller has it already.
     Raises InvalidInput where the items' results are too large to be one value.
     """
     if each:
@@ -84,7 +91,7 @@ def result_of(step: StepExecution, *, each: bool) -> Any:  # noqa: ANN401  (JSON
                 hint="Repeat the step for fewer items, or for what answers with less.",
             )
     step_type = step_types.get(step.step_type)
-    links = [_LINK.read(row) for row in fetch(_LINKS, [as_value(TaskExecution, "step", step.pk)])]
-    rows = ((link.item, link.result) for link in links)
+    found = fetch(*reading_links(step.pk)) if links is None else links
+    rows = ((link.item, link.result) for link in map(_LINK.read, found))
     results = collect_results(rows, step_type.result if step_type else step_types.last_result)
     return results if each else results[0]

@@ -8,29 +8,58 @@ Everything that is not on those paths uses the ORM.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 
 from django.db import connection
 from django.db.models import Field, Model
 
+Parameters = dict[str, Any] | Sequence[Any]
 MOST_PARAMETERS = 900
 """Values in one statement. SQLite takes at least 999."""
 
 
-def run(sql: str, parameters: dict[str, Any] | Sequence[Any]) -> int:
-    """Execute a statement, and return how many rows it changed."""
+@contextmanager
+def one_journey() -> Iterator[None]:
+    """Send what is executed within to the server together, where the database is one that has a server.
+
+    What is read is waited for, with all before it; what is only written has been done, or has failed, at the end.
+    Within it no count of changed rows is known: a statement that must know says RETURNING, and the ORM's own `save`
+    does not work.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
+
+
+def run(sql: str, parameters: Parameters) -> None:
+    """Execute a statement that gives no rows."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return int(cursor.rowcount)
 
 
-def fetch(sql: str, parameters: dict[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
+def fetch(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
     """Execute a statement, and return the rows it gives."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
+
+
+def fetch_each(*statements: tuple[str, Parameters]) -> list[list[tuple[Any, ...]]]:
+    """Execute statements that give rows, one after the other in one journey, and return the rows of each."""
+    with ExitStack() as stack:
+        if connection.vendor != "postgresql":
+            return [fetch(sql, parameters) for sql, parameters in statements]
+        stack.enter_context(one_journey())
+        cursors = [stack.enter_context(connection.cursor()) for _ in statements]
+        for cursor, (sql, parameters) in zip(cursors, statements, strict=True):
+            cursor.execute(sql, parameters)
+        return [list(cursor.fetchall()) for cursor in cursors]
 
 
 def values(model: type[Model], **named: Any) -> dict[str, Any]:  # noqa: ANN401  (the columns' values)

@@ -7,6 +7,7 @@ nothing follows from it. Locks are taken in one order, the execution's row first
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -17,10 +18,19 @@ from django.utils import timezone
 
 from backend.apps.workflows.decisions.retry import Again
 from backend.apps.workflows.execution import cancelling, items
-from backend.apps.workflows.execution.advance import advance, definition_of, finish_step, lock_execution, steps_of
+from backend.apps.workflows.execution.advance import (
+    advance,
+    definition_of,
+    finish_step,
+    lock_execution,
+    locked,
+    locking,
+    reading_steps,
+    steps_read,
+)
 from backend.apps.workflows.execution.claim import ClaimedTask
 from backend.apps.workflows.execution.events import History
-from backend.apps.workflows.execution.statements import run, values
+from backend.apps.workflows.execution.statements import fetch, fetch_each, one_journey, values
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 from backend.apps.workflows.publishing import publish_grace
 from backend.errors import InDoubt, RepomillError
@@ -31,11 +41,15 @@ _TASK = f'"{TaskExecution._meta.db_table}"'
 _COMPLETE = f"""
     UPDATE {_TASK} SET "status" = 'completed', "result" = %(result)s, "error" = NULL, "completed_at" = %(completed_at)s,
         "lease_expires_at" = NULL
-    WHERE "id" = %(id)s AND "status" = 'running' AND "attempt" = %(attempt)s AND "cancel_requested_at" IS NULL
+    WHERE "id" = %(id)s AND "status" = 'running' AND "attempt" = %(attempt)s
+    RETURNING "cancel_requested_at"
 """  # noqa: S608  (the name of a table)
 _READY = f"""
     UPDATE {_TASK} SET "ready" = TRUE, "next_publish_at" = %(next_publish_at)s
     WHERE "step_id" = %(step)s AND "item" = %(item)s AND "position" = %(position)s AND "status" = 'pending'
+        AND EXISTS (SELECT 1 FROM {_TASK} AS done WHERE done."id" = %(id)s AND done."attempt" = %(attempt)s
+            AND done."status" = 'completed' AND done."cancel_requested_at" IS NULL)
+    RETURNING 1
 """  # noqa: S608  (the name of a table)
 STOPPED = {
     "code": cancelling.CANCELLED,
@@ -58,42 +72,65 @@ class Written(Enum):
 def complete(claimed: ClaimedTask, result: Any) -> bool:  # noqa: ANN401  (JSON)
     """Write a result back, and make the next link or the next steps ready."""
     with transaction.atomic():
-        execution = lock_execution(claimed.execution_id, whole=not claimed.followed)
         now = timezone.now()
-        written = _completed(claimed, result, now)
+        if claimed.execution_id is None or claimed.step_pk is None:
+            return bool(_written(claimed, fetch(*_completing(claimed, result, now))))
+        read = _complete_and_read(claimed, result, now)
+        written = _written(claimed, read.completed)
         if not written:
             return False
-        if execution is None or claimed.step_pk is None:
-            return True
-        history = History(execution.pk)
-        history.add("task_completed", **_about(execution, claimed, now))
-        following = claimed.followed and _ready_next(claimed, now)
-        if written is Written.STOPPING:
-            _end_stopping(execution, claimed, history)
-        elif not following:
-            _end_chain(execution, claimed, history)
-        history.write()
+        history = History(read.execution.pk)
+        history.add("task_completed", **_about(read.execution, claimed, now))
+        with one_journey():
+            if written is Written.STOPPING:
+                _end_stopping(read.execution, claimed, history)
+            elif not read.following:
+                _end_chain(read.execution, claimed, history, steps=read.steps, links=read.links)
+            history.write()
         reached(Failpoint.WRITING_BACK)
     return True
 
 
-def _completed(claimed: ClaimedTask, result: Any, now: datetime) -> Written:  # noqa: ANN401  (JSON)
-    parameters = values(TaskExecution, id=claimed.id, attempt=claimed.attempt, result=result, completed_at=now)
-    if run(_COMPLETE, parameters):
-        return Written.ORDINARY
-    return _update(claimed, status=Status.COMPLETED, result=result, error=None, completed_at=now)
+@dataclass(frozen=True)
+class _Read:
+    """What the first journey of a write-back brings. steps, links: only read after the last link of a chain."""
+
+    execution: WorkflowExecution
+    completed: list[tuple[Any, ...]]
+    following: bool
+    steps: dict[str, StepExecution] | None = None
+    links: list[tuple[Any, ...]] | None = None
 
 
-def _ready_next(claimed: ClaimedTask, now: datetime) -> bool:
-    """Make the next link ready. Its message is the chain's own; the reconciler sends one only if that one is lost."""
-    following = values(
+def _complete_and_read(claimed: ClaimedTask, result: Any, now: datetime) -> _Read:  # noqa: ANN401  (JSON)
+    """Lock the execution, complete the task, and read what is needed to go on; or make the next link ready."""
+    assert claimed.execution_id is not None  # noqa: S101  (the caller has looked)
+    assert claimed.step_pk is not None  # noqa: S101
+    lock, done = locking(claimed.execution_id, whole=not claimed.followed), _completing(claimed, result, now)
+    if claimed.followed:
+        execution, completed, ready = fetch_each(lock, done, _making_next_ready(claimed, now))
+        return _Read(locked(execution), completed, following=bool(ready))
+    steps, links = reading_steps(claimed.execution_id), items.reading_links(claimed.step_pk, item=claimed.item)
+    execution, completed, step_rows, link_rows = fetch_each(lock, done, steps, links)
+    whole = locked(execution, whole=True)
+    return _Read(whole, completed, following=False, steps=steps_read(step_rows), links=link_rows)
+
+
+def _completing(claimed: ClaimedTask, result: Any, now: datetime) -> tuple[str, dict[str, Any]]:  # noqa: ANN401
+    return _COMPLETE, values(TaskExecution, id=claimed.id, attempt=claimed.attempt, result=result, completed_at=now)
+
+
+def _making_next_ready(claimed: ClaimedTask, now: datetime) -> tuple[str, dict[str, Any]]:
+    # Its message is the chain's own; the reconciler sends one only if that one is lost.
+    return _READY, values(
         TaskExecution,
+        id=claimed.id,
+        attempt=claimed.attempt,
         step=claimed.step_pk,
         item=claimed.item,
         position=claimed.position + 1,
         next_publish_at=now + publish_grace(0),
     )
-    return run(_READY, following) == 1
 
 
 def try_again(claimed: ClaimedTask, error: RepomillError, again: Again) -> bool:
@@ -154,7 +191,13 @@ def fail(claimed: ClaimedTask, error: RepomillError, *, why: str) -> bool:
 
 
 def _end_chain(
-    execution: WorkflowExecution, claimed: ClaimedTask, history: History, *, error: dict[str, Any] | None = None
+    execution: WorkflowExecution,
+    claimed: ClaimedTask,
+    history: History,
+    *,
+    error: dict[str, Any] | None = None,
+    steps: dict[str, StepExecution] | None = None,
+    links: list[tuple[Any, ...]] | None = None,
 ) -> None:
     """End the step and go on; a step that is repeated for a list ends with its last item."""
     if claimed.step_pk is None:
@@ -163,9 +206,10 @@ def _end_chain(
     if step.each is not None:
         if not items.after_item(step, claimed.step_pk, item=claimed.item, failed=error is not None):
             return
-        error = items.error_of(claimed.step_pk)
-    rows = steps_of(execution)
-    finish_step(execution, rows[claimed.step_id], history, error=error)
+        # The last item's links are not the step's.
+        error, links = items.error_of(claimed.step_pk), None
+    rows = steps_read(fetch(*reading_steps(execution.pk))) if steps is None else steps
+    finish_step(execution, rows[claimed.step_id], history, error=error, links=links)
     advance(execution, history, rows)
 
 
@@ -197,6 +241,16 @@ def _end_stopping(
         else:
             finish_step(execution, step, history, error=error)
     advance(execution, history)
+
+
+def _written(claimed: ClaimedTask, completed: list[tuple[Any, ...]]) -> Written:
+    """Say what became of a completion; one that was asked to stop is not asked any more."""
+    if not completed:
+        return Written.OVERTAKEN
+    if completed[0][0] is None:
+        return Written.ORDINARY
+    TaskExecution.objects.filter(pk=claimed.id).update(cancel_requested_at=None)
+    return Written.STOPPING
 
 
 def _update(claimed: ClaimedTask, **changes: Any) -> Written:  # noqa: ANN401

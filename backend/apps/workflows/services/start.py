@@ -16,7 +16,7 @@ from backend.apps.workflows.definitions.rendering import shown
 from backend.apps.workflows.definitions.schema import check
 from backend.apps.workflows.execution.advance import advance, definition_of
 from backend.apps.workflows.execution.events import History
-from backend.apps.workflows.execution.statements import insert
+from backend.apps.workflows.execution.statements import insert, one_journey
 from backend.apps.workflows.models import StepExecution, WorkflowExecution, WorkflowVersion
 from backend.errors import InvalidInput, PermissionRefused
 
@@ -65,11 +65,12 @@ def start_execution(
             user=user.get_username(),
             rerun_of=str(rerun_of) if rerun_of else None,
         )
-        # They are inserted as they stand after the first steps have begun; foreign keys are checked at the commit.
-        advance(execution, history, {step.step_id: step for step in steps})
-        insert([execution])
-        insert(steps)
-        history.write()
+        with one_journey():
+            # They are inserted as they stand after the first steps have begun; foreign keys are checked at the commit.
+            advance(execution, history, {step.step_id: step for step in steps})
+            insert([execution])
+            insert(steps)
+            history.write()
     return execution
 
 
