@@ -96,7 +96,7 @@ def rerun(
     """
     setup_django()
     from backend.apps.projects.selectors import get_project
-    from backend.apps.workflows.execution.advance import definition_of
+    from backend.apps.workflows.execution.reading import definition_of
     from backend.apps.workflows.selectors import find_execution
     from backend.apps.workflows.services import rerun_execution
     from backend.cli.acting_user import acting_user

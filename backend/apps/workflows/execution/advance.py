@@ -6,83 +6,25 @@ Everything here runs inside the caller's transaction, with the execution's row l
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
-from django.db import connection
 from django.utils import timezone
 
-from backend.apps.authentication.models import User
 from backend.apps.workflows.decisions.graph import StepState, decide_next
-from backend.apps.workflows.definitions.definition import Definition, Step, from_data
+from backend.apps.workflows.definitions.definition import Definition, Step
 from backend.apps.workflows.definitions.rendering import render
 from backend.apps.workflows.execution import items
 from backend.apps.workflows.execution.cancelling import end_execution
 from backend.apps.workflows.execution.chains import chains_of, save_and_send
 from backend.apps.workflows.execution.events import History
 from backend.apps.workflows.execution.noting import note
-from backend.apps.workflows.execution.statements import Columns, as_value, fetch, save
-from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution, WorkflowVersion
+from backend.apps.workflows.execution.reading import definition_of, read_steps
+from backend.apps.workflows.execution.statements import save
+from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 from backend.errors import InvalidInput, RepomillError
 
 Status = StepExecution.Status
-_TABLE = WorkflowExecution._meta.db_table
-_LARGE = {"input_data", "output_data", "state"}
-_WHOLE = Columns(WorkflowExecution, [field.name for field in WorkflowExecution._meta.concrete_fields])
-_LEAN = Columns(WorkflowExecution, [f.name for f in WorkflowExecution._meta.concrete_fields if f.name not in _LARGE])
-_USERNAME = f'(SELECT u."username" FROM "{User._meta.db_table}" AS u WHERE u."id" = "{_TABLE}"."user_id")'  # noqa: S608
-_LEAN_TEXT = f'SELECT {_LEAN.text} FROM "{_TABLE}" WHERE "id" = %s'  # noqa: S608
-_WHOLE_TEXT = f'SELECT {_WHOLE.text}, {_USERNAME} FROM "{_TABLE}" WHERE "id" = %s'  # noqa: S608
-_STEP = Columns(StepExecution, [field.name for field in StepExecution._meta.concrete_fields if field.name != "result"])
-_STEPS = f'SELECT {_STEP.text} FROM "{StepExecution._meta.db_table}" WHERE "execution_id" = %s'  # noqa: S608
 BLOCKED = "dependency_failed"
-
-
-@lru_cache(maxsize=256)
-def definition_of(version_id: UUID) -> Definition:
-    """Return a version's definition; a version never changes, so it is read once per process."""
-    return from_data(WorkflowVersion.objects.values_list("definition", flat=True).get(pk=version_id))
-
-
-def lock_execution(execution_id: UUID | None) -> WorkflowExecution | None:
-    """Lock an execution's row for the rest of the transaction. None for a task that belongs to no execution.
-
-    Its inputs and its state, which can be large, are read when they are first asked for.
-    """
-    if execution_id is None:
-        return None
-    return locked(fetch(*locking(execution_id)))
-
-
-def locking(execution_id: UUID, *, whole: bool = False) -> tuple[str, list[Any]]:
-    """Return the statement that locks an execution's row; whole: it reads the inputs and the state too."""
-    lock = f' FOR UPDATE OF "{_TABLE}"' if connection.features.has_select_for_update else ""
-    return (_WHOLE_TEXT if whole else _LEAN_TEXT) + lock, [as_value(WorkflowExecution, "id", execution_id)]
-
-
-def locked(rows: list[tuple[Any, ...]], *, whole: bool = False) -> WorkflowExecution:
-    """Return the execution that `locking` gave. Raises WorkflowExecution.DoesNotExist."""
-    if not rows:
-        raise WorkflowExecution.DoesNotExist
-    if not whole:
-        lean: WorkflowExecution = _LEAN.read(rows[0])
-        return lean
-    *columns, username = rows[0]
-    execution: WorkflowExecution = _WHOLE.read(columns)
-    execution.username = username
-    return execution
-
-
-def reading_steps(execution_id: UUID) -> tuple[str, list[Any]]:
-    """Return the statement that reads an execution's steps for `steps_read`."""
-    return _STEPS, [as_value(StepExecution, "execution", execution_id)]
-
-
-def steps_read(rows: list[tuple[Any, ...]]) -> dict[str, StepExecution]:
-    """Return the steps by their ids. What they resulted in is in the execution's state already."""
-    steps: list[StepExecution] = [_STEP.read(row) for row in rows]
-    return {step.step_id: step for step in steps}
 
 
 def finish_step(
@@ -126,7 +68,7 @@ def advance(execution: WorkflowExecution, history: History, steps: dict[str, Ste
     Nothing starts while the execution is paused, and one that is to be cancelled only waits for what still runs.
     """
     definition = definition_of(execution.version_id)
-    rows = steps_read(fetch(*reading_steps(execution.pk))) if steps is None else steps
+    rows = read_steps(execution) if steps is None else steps
     if execution.cancel_requested_at is not None:
         end_execution(execution, rows.values(), history)
         return

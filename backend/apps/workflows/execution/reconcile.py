@@ -13,10 +13,10 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
-from backend.apps.workflows.execution.advance import lock_execution
 from backend.apps.workflows.execution.chains import rest_of_chain
 from backend.apps.workflows.execution.claim import as_claimed, execution_goes_on
 from backend.apps.workflows.execution.events import History
+from backend.apps.workflows.execution.reading import lock_execution
 from backend.apps.workflows.execution.write_back import stop
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.publishing import publish_chain, publish_grace

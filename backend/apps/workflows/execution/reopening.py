@@ -12,9 +12,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from backend.apps.workflows.decisions.control import Reopening
-from backend.apps.workflows.execution.advance import definition_of
 from backend.apps.workflows.execution.chains import rest_of_chain, send
 from backend.apps.workflows.execution.noting import forget, note
+from backend.apps.workflows.execution.reading import definition_of
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 from backend.apps.workflows.publishing import publish_grace
 

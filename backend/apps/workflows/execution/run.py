@@ -22,6 +22,7 @@ from backend.apps.workflows.execution import write_back
 from backend.apps.workflows.execution.claim import ClaimedTask, NotClaimed, claim
 from backend.apps.workflows.execution.heartbeat import Heartbeat
 from backend.apps.workflows.execution.interruption import Interrupted, Interruption, Uninterruptible
+from backend.apps.workflows.execution.persistence import persistently
 from backend.errors import InvalidInput, RepomillError, TemporaryFailure
 from backend.failpoints import Failpoint, reached
 
@@ -71,7 +72,7 @@ def execute(
     """
     interruption = interruption or Uninterruptible()
     reached(Failpoint.BEFORE_CLAIM)
-    claimed = claim(task_id, worker=worker, now=timezone.now())
+    claimed = persistently(claim, task_id, worker=worker, now=timezone.now())
     if isinstance(claimed, NotClaimed):
         return Completed() if claimed.finished else Parked(claimed.why)
     reached(Failpoint.AFTER_CLAIM)
@@ -83,7 +84,7 @@ def execute(
     reached(Failpoint.ANSWERED)
     if error is not None:
         return _after_error(claimed, error)
-    if not write_back.complete(claimed, result):
+    if not persistently(write_back.complete, claimed, result) and not persistently(write_back.has_completed, claimed):
         return Parked("the attempt has been overtaken")
     reached(Failpoint.WRITTEN_BACK)
     return Completed()
@@ -124,7 +125,7 @@ def _after_interruption(claimed: ClaimedTask, *, cancelled: bool) -> Outcome:
     if not connection.in_atomic_block:
         # It may have been interrupted in the middle of a query; the next one gets a connection of its own.
         connection.close()
-    if cancelled and write_back.stop(claimed):
+    if cancelled and persistently(write_back.stop, claimed):
         return Parked("it was cancelled")
     return Parked("the attempt has been overtaken")
 
@@ -134,9 +135,9 @@ def _after_error(claimed: ClaimedTask, error: RepomillError) -> Outcome:
     jitter = random.random()  # noqa: S311
     decision = decide_retry(error, retries=claimed.retries, max_retries=claimed.max_retries, jitter=jitter)
     if isinstance(decision, Again):
-        if not write_back.try_again(claimed, error, decision):
+        if not persistently(write_back.try_again, claimed, error, decision):
             return Parked("the attempt has been overtaken")
         return Parked(error.code) if decision.parked else TryAgain(decision.seconds)
-    if not write_back.fail(claimed, error, why=decision.why):
+    if not persistently(write_back.fail, claimed, error, why=decision.why):
         return Parked("the attempt has been overtaken")
     return Failed(error.code)

@@ -7,8 +7,7 @@ nothing follows from it. Locks are taken in one order, the execution's row first
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 from typing import Any
 
@@ -18,39 +17,18 @@ from django.utils import timezone
 
 from backend.apps.workflows.decisions.retry import Again
 from backend.apps.workflows.execution import cancelling, items
-from backend.apps.workflows.execution.advance import (
-    advance,
-    definition_of,
-    finish_step,
-    lock_execution,
-    locked,
-    locking,
-    reading_steps,
-    steps_read,
-)
+from backend.apps.workflows.execution.advance import advance, finish_step
 from backend.apps.workflows.execution.claim import ClaimedTask
+from backend.apps.workflows.execution.completion import complete_and_read, completing
 from backend.apps.workflows.execution.events import History
-from backend.apps.workflows.execution.statements import fetch, fetch_each, one_journey, values
+from backend.apps.workflows.execution.reading import definition_of, lock_execution, read_steps
+from backend.apps.workflows.execution.statements import fetch, one_journey
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 from backend.apps.workflows.publishing import publish_grace
 from backend.errors import InDoubt, RepomillError
 from backend.failpoints import Failpoint, reached
 
 Status = TaskExecution.Status
-_TASK = f'"{TaskExecution._meta.db_table}"'
-_COMPLETE = f"""
-    UPDATE {_TASK} SET "status" = 'completed', "result" = %(result)s, "error" = NULL, "completed_at" = %(completed_at)s,
-        "lease_expires_at" = NULL
-    WHERE "id" = %(id)s AND "status" = 'running' AND "attempt" = %(attempt)s
-    RETURNING "cancel_requested_at"
-"""  # noqa: S608  (the name of a table)
-_READY = f"""
-    UPDATE {_TASK} SET "ready" = TRUE, "next_publish_at" = %(next_publish_at)s
-    WHERE "step_id" = %(step)s AND "item" = %(item)s AND "position" = %(position)s AND "status" = 'pending'
-        AND EXISTS (SELECT 1 FROM {_TASK} AS done WHERE done."id" = %(id)s AND done."attempt" = %(attempt)s
-            AND done."status" = 'completed' AND done."cancel_requested_at" IS NULL)
-    RETURNING 1
-"""  # noqa: S608  (the name of a table)
 STOPPED = {
     "code": cancelling.CANCELLED,
     "message": "It was stopped while it worked; what it had begun by then may be there.",
@@ -74,8 +52,8 @@ def complete(claimed: ClaimedTask, result: Any) -> bool:  # noqa: ANN401  (JSON)
     with transaction.atomic():
         now = timezone.now()
         if claimed.execution_id is None or claimed.step_pk is None:
-            return bool(_written(claimed, fetch(*_completing(claimed, result, now))))
-        read = _complete_and_read(claimed, result, now)
+            return bool(_written(claimed, fetch(*completing(claimed, result, now))))
+        read = complete_and_read(claimed, result, now)
         written = _written(claimed, read.completed)
         if not written:
             return False
@@ -91,46 +69,10 @@ def complete(claimed: ClaimedTask, result: Any) -> bool:  # noqa: ANN401  (JSON)
     return True
 
 
-@dataclass(frozen=True)
-class _Read:
-    """What the first journey of a write-back brings. steps, links: only read after the last link of a chain."""
-
-    execution: WorkflowExecution
-    completed: list[tuple[Any, ...]]
-    following: bool
-    steps: dict[str, StepExecution] | None = None
-    links: list[tuple[Any, ...]] | None = None
-
-
-def _complete_and_read(claimed: ClaimedTask, result: Any, now: datetime) -> _Read:  # noqa: ANN401  (JSON)
-    """Lock the execution, complete the task, and read what is needed to go on; or make the next link ready."""
-    assert claimed.execution_id is not None  # noqa: S101  (the caller has looked)
-    assert claimed.step_pk is not None  # noqa: S101
-    lock, done = locking(claimed.execution_id, whole=not claimed.followed), _completing(claimed, result, now)
-    if claimed.followed:
-        execution, completed, ready = fetch_each(lock, done, _making_next_ready(claimed, now))
-        return _Read(locked(execution), completed, following=bool(ready))
-    steps, links = reading_steps(claimed.execution_id), items.reading_links(claimed.step_pk, item=claimed.item)
-    execution, completed, step_rows, link_rows = fetch_each(lock, done, steps, links)
-    whole = locked(execution, whole=True)
-    return _Read(whole, completed, following=False, steps=steps_read(step_rows), links=link_rows)
-
-
-def _completing(claimed: ClaimedTask, result: Any, now: datetime) -> tuple[str, dict[str, Any]]:  # noqa: ANN401
-    return _COMPLETE, values(TaskExecution, id=claimed.id, attempt=claimed.attempt, result=result, completed_at=now)
-
-
-def _making_next_ready(claimed: ClaimedTask, now: datetime) -> tuple[str, dict[str, Any]]:
-    # Its message is the chain's own; the reconciler sends one only if that one is lost.
-    return _READY, values(
-        TaskExecution,
-        id=claimed.id,
-        attempt=claimed.attempt,
-        step=claimed.step_pk,
-        item=claimed.item,
-        position=claimed.position + 1,
-        next_publish_at=now + publish_grace(0),
-    )
+def has_completed(claimed: ClaimedTask) -> bool:
+    """Say whether this very attempt has been written back as completed: the answer to its commit may have been lost."""
+    done = TaskExecution.objects.filter(pk=claimed.id, status=Status.COMPLETED, attempt=claimed.attempt)
+    return done.exists()
 
 
 def try_again(claimed: ClaimedTask, error: RepomillError, again: Again) -> bool:
@@ -208,7 +150,7 @@ def _end_chain(
             return
         # The last item's links are not the step's.
         error, links = items.error_of(claimed.step_pk), None
-    rows = steps_read(fetch(*reading_steps(execution.pk))) if steps is None else steps
+    rows = read_steps(execution) if steps is None else steps
     finish_step(execution, rows[claimed.step_id], history, error=error, links=links)
     advance(execution, history, rows)
 

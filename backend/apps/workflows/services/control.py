@@ -24,8 +24,9 @@ from backend.apps.workflows.decisions.control import (
     refusal,
 )
 from backend.apps.workflows.execution import cancelling, reopening
-from backend.apps.workflows.execution.advance import advance, definition_of, lock_execution, state_of
+from backend.apps.workflows.execution.advance import advance, state_of
 from backend.apps.workflows.execution.events import History
+from backend.apps.workflows.execution.reading import definition_of, lock_execution
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 from backend.apps.workflows.selectors import standing_word, steps_of
 from backend.apps.workflows.services.start import start_execution

@@ -14,8 +14,9 @@ from backend.apps.workflows.definitions.definition import Definition
 from backend.apps.workflows.definitions.json_values import check_json
 from backend.apps.workflows.definitions.rendering import shown
 from backend.apps.workflows.definitions.schema import check
-from backend.apps.workflows.execution.advance import advance, definition_of
+from backend.apps.workflows.execution.advance import advance
 from backend.apps.workflows.execution.events import History
+from backend.apps.workflows.execution.reading import definition_of
 from backend.apps.workflows.execution.statements import insert, one_journey
 from backend.apps.workflows.models import StepExecution, WorkflowExecution, WorkflowVersion
 from backend.errors import InvalidInput, PermissionRefused

@@ -1,0 +1,42 @@
+"""Does a transaction again when the database did not answer: it was restarted, or the connection to it has broken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.db import InterfaceError, OperationalError, connection
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+PATIENCE = 15.0
+"""Seconds. What is not done by then is left to the reconciler, which finds it when the lease has run out."""
+LONGEST_PAUSE = 2.0
+
+
+def persistently(transaction: Callable[..., Answer], *arguments: Any, **named: Any) -> Answer:  # noqa: ANN401
+    """Return what `transaction` returns, done again on a new connection while the database does not answer.
+
+    Whoever calls it must bear that it is done twice: the answer to a commit can be lost too.
+    Raises OperationalError or InterfaceError after PATIENCE seconds, and at once where an outer transaction is open.
+    """
+    if connection.in_atomic_block:
+        return transaction(*arguments, **named)
+    tries = Retrying(
+        retry=retry_if_exception_type((OperationalError, InterfaceError)),
+        stop=stop_after_delay(PATIENCE),
+        wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE),
+        before_sleep=_reconnect,
+        reraise=True,
+    )
+    return tries(transaction, *arguments, **named)
+
+
+def _reconnect(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    # Only the type: a database's words may hold the values of a row.
+    logger.warning("the database did not answer (%s); trying again", type(error).__name__)
+    connection.close()
