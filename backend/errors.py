@@ -21,9 +21,10 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     │   ├── RepositoryExists          repository_exists     backend.apps.projects.errors
     │   ├── Diverged                  diverged              backend.apps.projects.errors
     │   ├── FolderLocked              folder_locked         backend.cli.errors
-    │   └── StackRunning              stack_running         backend.cli.errors
+    │   ├── StackRunning              stack_running         backend.cli.errors
+    │   └── CredentialUnreadable      credential_unreadable  backend.apps.credentials.errors
     ├── RemoteRefused                 remote_refused        another system said no, in its own words
-    │   ├── CredentialRejected        credential_rejected   backend.apps.projects.errors
+    │   ├── CredentialRejected        credential_rejected   backend.apps.credentials.errors
     │   └── APIError                  api_error             backend.apps.agents.errors
     ├── TemporaryFailure              temporary_failure     retryable
     │   ├── RemoteUnreachable         remote_unreachable
@@ -36,6 +37,7 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     ├── ProcessDied                   process_died          backend.cli.errors
     ├── TimeLimitExceeded             time_limit_exceeded
     └── ConfigurationError            configuration_error   a setting is missing or senseless
+        └── CredentialKeyMissing      credential_key_missing  backend.apps.credentials.errors
 """
 
 from __future__ import annotations
@@ -77,7 +79,22 @@ class RepomillError(Exception):
             shown["retry_after"] = self.retry_after
         if self.hint:
             shown["hint"] = self.hint
-        return shown | self.place
+        storable: dict[str, Any] = _storable(shown | self.place)
+        return storable
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401  (JSON)
+    """Return JSON with what PostgreSQL cannot keep spelled out: NUL characters and halves of surrogate pairs.
+
+    The words of an error are often another system's, and an error that cannot be written back would never end a task.
+    """
+    if isinstance(value, str):
+        return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_storable(name): _storable(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_storable(part) for part in value]
+    return value
 
 
 class InvalidInput(RepomillError):

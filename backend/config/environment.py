@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 # sun_path holds 108 bytes; what is left over is room for the names that servers append.
 LONGEST_SOCKET_PATH = 100
+CREDENTIAL_KEYS = "credential_keys"
+"""The file among the secrets that holds the credentials' keys, unless another is named."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,11 @@ class Environment:
     allowed_hosts: tuple[str, ...]
     """REPOMILL_ALLOWED_HOSTS: host names the web process answers to, comma separated."""
     git_internal_hosts: tuple[str, ...]
-    """REPOMILL_GIT_INTERNAL_HOSTS: IP addresses, and names of this machine, that may be pushed to, comma separated;
-    default none. Other hosts are reached by name and https."""
+    """REPOMILL_GIT_INTERNAL_HOSTS: IP addresses, names of this machine, and names that lead to addresses which are not
+    public, that may be pushed to, comma separated; default none. Other hosts are reached by name and https."""
+    credential_keys_file: Path
+    """REPOMILL_CREDENTIAL_KEYS_FILE: the keys that credentials are encrypted with, newest first; default
+    `credential_keys` among the secrets of the data folder, made at first use."""
     lease_seconds: int
     """REPOMILL_LEASE_SECONDS: how long a task may be silent before another worker takes it over."""
     reconcile_seconds: float
@@ -71,6 +76,11 @@ class Environment:
         """The folder of generated secrets, mode 0700."""
         return self.data_dir / "secrets"
 
+    @property
+    def credential_keys_given(self) -> bool:
+        """Whether another file of keys was named; that one is never made by Repomill."""
+        return self.credential_keys_file != self.secrets_dir / CREDENTIAL_KEYS
+
 
 def embedded_redis_url(data_dir: Path) -> str:
     """Return the URL of the broker that `repomill up` starts for a data folder."""
@@ -94,6 +104,7 @@ def _parse(env: Env) -> Environment:
     data_dir = Path(env.str("REPOMILL_DATA_DIR", "") or ROOT / "var").expanduser().absolute()
     internal_hosts: list[str] = env.list("REPOMILL_GIT_INTERNAL_HOSTS", [])
     generated = env.str("GENERATED_PROJECTS_DIR", "") or str(data_dir / "generated-projects")
+    keys_file = env.str("REPOMILL_CREDENTIAL_KEYS_FILE", "")
     return Environment(
         data_dir=data_dir,
         database_url=_url(env, "DATABASE_URL") or f"sqlite:///{quote(str(data_dir / 'repomill.sqlite3'))}",
@@ -103,6 +114,7 @@ def _parse(env: Env) -> Environment:
         debug=env.bool("REPOMILL_DEBUG", False),
         allowed_hosts=tuple(env.list("REPOMILL_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])),
         git_internal_hosts=tuple(host.lower() for host in internal_hosts),
+        credential_keys_file=Path(keys_file or data_dir / "secrets" / CREDENTIAL_KEYS).expanduser().absolute(),
         lease_seconds=env.int("REPOMILL_LEASE_SECONDS", 30),
         reconcile_seconds=env.float("REPOMILL_RECONCILE_SECONDS", 5.0),
         task_soft_limit=env.int("REPOMILL_TASK_SOFT_LIMIT", 1500),

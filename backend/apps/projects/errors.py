@@ -5,7 +5,8 @@ What the caller may do about each is its meaning (`retryable`, `hint`); who deci
 
 from __future__ import annotations
 
-from backend.errors import Conflict, InvalidInput, RemoteRefused, RepomillError, TemporaryFailure
+from backend.apps.credentials.errors import CredentialRejected as CredentialRejected
+from backend.errors import Conflict, InvalidInput, RepomillError, TemporaryFailure
 
 
 class InvalidPath(InvalidInput):
@@ -53,26 +54,28 @@ class Diverged(Conflict):
     code = "diverged"
 
 
-class CredentialRejected(RemoteRefused):
-    """The host does not accept the credential."""
-
-    code = "credential_rejected"
-
-
 class GitFailed(RepomillError):
     """Git could not do it."""
 
     code = "git_failed"
 
     def __init__(
-        self, message: str | None = None, *, words: str = "", output: bytes = b"", timed_out: bool = False
+        self,
+        message: str | None = None,
+        *,
+        words: str = "",
+        output: bytes = b"",
+        timed_out: bool = False,
+        disk_full: bool = False,
     ) -> None:
         """Build the error.
 
         words: what git said on standard error, cleaned. output: what it had answered until then.
         timed_out: whether it was ended because it took too long.
+        disk_full: whether the disk took no more; such a failure passes, and is tried again.
         """
-        super().__init__(message)
+        super().__init__(message, hint="Free space on the disk of the git stores." if disk_full else None)
+        self.retryable = disk_full
         self.words = words
         self.output = output
         self.timed_out = timed_out

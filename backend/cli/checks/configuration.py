@@ -19,6 +19,7 @@ SETTINGS = {
     "REPOMILL_DEBUG": "debug",
     "REPOMILL_ALLOWED_HOSTS": "allowed_hosts",
     "REPOMILL_GIT_INTERNAL_HOSTS": "git_internal_hosts",
+    "REPOMILL_CREDENTIAL_KEYS_FILE": "credential_keys_file",
     "REPOMILL_LEASE_SECONDS": "lease_seconds",
     "REPOMILL_RECONCILE_SECONDS": "reconcile_seconds",
     "REPOMILL_TASK_SOFT_LIMIT": "task_soft_limit",

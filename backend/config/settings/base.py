@@ -77,6 +77,15 @@ def _database() -> dict[str, Any]:
             "timeout": 30,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
         }
+    elif parsed["ENGINE"] == "django.db.backends.postgresql":
+        # A process that was stopped, or cut off from the network, in the middle of a transaction keeps its locks for as
+        # long as its connection seems to live. Its work is given to another one after the lease, so its locks must be.
+        idle = f"-c idle_in_transaction_session_timeout={ENVIRONMENT.lease_seconds}s"
+        options = parsed.setdefault("OPTIONS", {})
+        options["options"] = f"{idle} {options.get('options', '')}".rstrip()
+        # The server plans the engine's few statements once per connection. PgBouncer lets this through since 1.21.
+        options.setdefault("server_side_binding", True)
+        options.setdefault("prepare_threshold", 3)
     return parsed
 
 
@@ -112,6 +121,10 @@ PROJECT_TEMPLATES_DIR = DATA_DIR / "templates"
 LOCAL_REPOSITORIES_DIR = DATA_DIR / "repositories"
 # Without an entry here nobody can make a worker talk to this machine's own services, or to a bare address.
 GIT_INTERNAL_HOSTS = list(ENVIRONMENT.git_internal_hosts)
+
+# What credentials are encrypted with, newest first. A file that was named is the operator's, and never made here.
+CREDENTIAL_KEYS_FILE = ENVIRONMENT.credential_keys_file
+CREDENTIAL_KEYS_GIVEN = ENVIRONMENT.credential_keys_given
 
 BACKEND_URL = ENVIRONMENT.backend_url
 OPENAPI_PATH = "/api/schema/"

@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
 from django.conf import settings
 
+from backend.apps.credentials.hosts import canonical_base_url
 from backend.apps.projects.services.git_words import clean
 from backend.errors import InvalidInput
+from backend.origins import objection, read_web_address
 
 LONGEST_BRANCH = 200
 LONGEST_NAME = 100
 DEEPEST_NAME = 5
 DEFAULT_PORTS = {"https": "443", "http": "80"}
 
-_URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>(?:/[a-z0-9._~+-]+)+)/?",
-    re.IGNORECASE | re.ASCII,
-)
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 _BRANCH = re.compile(r"[A-Za-z0-9._/-]+", re.ASCII)
 _OBJECT_ID = re.compile(r"[0-9a-f]{40,}", re.ASCII | re.IGNORECASE)
@@ -66,21 +62,14 @@ def remote_address(url: str) -> Address:
         return _below_root(Path(url.removeprefix("file://")), url)
     if url.startswith("/"):
         return _below_root(Path(url), url)
-    found = _URL.fullmatch(url)
-    if found is None or len(url) > 1000:
+    found = read_web_address(url)
+    if found is None or not found.path:
         _refuse(url)
-    scheme, host, path = found["scheme"].lower(), found["host"].lower(), found["path"]
-    if any(segment in {".", ".."} for segment in path.split("/")):
-        _refuse(url)
-    if scheme == "http" and not is_loopback(host):
-        _refuse(url, "A repository on another machine is reached by https only.")
-    if is_internal(host) and host not in settings.GIT_INTERNAL_HOSTS:
-        _refuse(url, "The operator has not allowed this address (REPOMILL_GIT_INTERNAL_HOSTS).")
-    port = found["port"]
-    if port and not 0 < int(port) < 65536:
-        _refuse(url)
-    origin = f"{scheme}://{host}" + (f":{int(port)}" if port and port != DEFAULT_PORTS[scheme] else "")
-    return Address(url=origin + path, protocol=scheme, origin=origin, name=path.strip("/").removesuffix(".git"))
+    if why := objection(found, internal_hosts=settings.GIT_INTERNAL_HOSTS):
+        _refuse(url, why)
+    return Address(
+        url=found.url, protocol=found.scheme, origin=found.origin, name=found.path.strip("/").removesuffix(".git")
+    )
 
 
 def local_address(name: str) -> Address:
@@ -107,22 +96,34 @@ def local_address(name: str) -> Address:
     return Address(url=str(path), protocol="file", origin="", name="/".join(segments), path=path)
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address is this machine itself."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+@dataclass(frozen=True)
+class Site:
+    """A host's web address: `origin` as git and browsers name it, and the path below which it lives, if any."""
+
+    origin: str
+    prefix: str = ""
+
+    @property
+    def host(self) -> str:
+        """The host as a person names it."""
+        return self.origin.partition("://")[2]
+
+    @property
+    def url(self) -> str:
+        """The web address without a slash at the end."""
+        return self.origin + self.prefix
+
+    def repository(self, full_name: str) -> Address:
+        """Return the address of one of its repositories. Raises InvalidInput."""
+        return remote_address(f"{self.url}/{full_name}.git")
 
 
-def is_internal(host: str) -> bool:
-    """Return whether a host is this machine, or is given as an address or a bare number rather than by a name."""
-    if is_loopback(host) or host.startswith("["):
-        return True
-    # The resolver takes 2130706433 and 0177.0.0.1 for addresses too; no public host's last label begins with a digit.
-    return host.rstrip(".").rpartition(".")[2][:1].isdigit()
+def site(*, host: str, base_url: str | None) -> Site:
+    """Return the site that a base URL names, which may be the API's; default the public one. Raises InvalidInput."""
+    url = canonical_base_url(host=host, base_url=base_url, internal_hosts=settings.GIT_INTERNAL_HOSTS)
+    scheme, _, rest = url.partition("://")
+    name, slash, path = rest.partition("/")
+    return Site(origin=f"{scheme}://{name}", prefix=slash + path)
 
 
 def valid_branch(branch: str) -> str:

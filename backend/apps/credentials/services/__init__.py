@@ -1,0 +1,1 @@
+"""What changes credentials, opens them and asks hosts about them."""

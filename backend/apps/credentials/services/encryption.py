@@ -1,0 +1,61 @@
+"""Encrypts one secret so that it opens only in the row it was made for: AES-256-GCM with the row bound to it.
+
+What is bound is no secret but must be the same when it is opened: whose row it is, and where the secret may be sent. So
+whoever can write to the database, but has no key, can neither swap two rows' secrets nor send one somewhere else.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from backend.apps.credentials.errors import CredentialUnreadable
+from backend.apps.credentials.secret import Secret
+from backend.apps.credentials.services import keyring
+
+NONCE_BYTES = 12
+FORMAT = b"\x01"
+"""The first byte of everything encrypted: AES-256-GCM, a nonce of 12 bytes, then the ciphertext with its tag."""
+
+
+@dataclass(frozen=True)
+class Encrypted:
+    """An encrypted secret, and the id of the key it needs."""
+
+    key_id: str
+    ciphertext: bytes
+
+
+def encrypt(secret: Secret, *, bound_to: bytes) -> Encrypted:
+    """Encrypt with the newest key. Raises ConfigurationError where there is none and none can be made."""
+    key = keyring.load(create=True).newest
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    sealed = AESGCM(key.material).encrypt(nonce, secret.reveal().encode(), bound_to)
+    return Encrypted(key.id, FORMAT + nonce + sealed)
+
+
+def decrypt(encrypted: Encrypted, *, bound_to: bytes) -> Secret:
+    """Return the secret.
+
+    Raises CredentialKeyMissing without its key, CredentialUnreadable when anything about it was changed.
+    """
+    key = keyring.load(create=False).get(encrypted.key_id)
+    start = len(FORMAT) + NONCE_BYTES
+    data = bytes(encrypted.ciphertext)
+    if not data.startswith(FORMAT) or len(data) <= start:
+        raise _unreadable()
+    try:
+        return Secret(AESGCM(key.material).decrypt(data[len(FORMAT) : start], data[start:], bound_to).decode())
+    except InvalidTag:
+        raise _unreadable() from None
+
+
+def _unreadable() -> CredentialUnreadable:
+    return CredentialUnreadable(
+        "The stored secret is not what Repomill stored here; its row was changed or copied by something else.",
+        hint="Find out who writes to the database, then give the credential its value anew: repomill credentials rotate"
+        " NAME",
+    )

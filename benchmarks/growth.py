@@ -1,0 +1,144 @@
+"""What a chain, and a round of the reconciler, cost when many runs are in the tables against when there are few."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from django.db import connection
+from django.db.models import Model
+from django.utils import timezone
+
+from backend.apps.authentication.models import User
+from backend.apps.workflows.definitions.check import check_definition
+from backend.apps.workflows.execution import chains
+from backend.apps.workflows.execution.reconcile import reconcile
+from backend.apps.workflows.execution.run import execute
+from backend.apps.workflows.models import ExecutionEvent, StepExecution, TaskExecution, WorkflowExecution
+from backend.apps.workflows.services import save_definition, start_execution
+from backend.cli.stack.migrate import prepare_database
+from benchmarks import noop
+from benchmarks.measure import Row
+
+FEW, MANY = 1_000, 200_000
+MARK = 1.1
+BLOCKS, CHAINS = 9, 60
+
+
+def measure(folder: Path, *, quick: bool) -> list[Row]:  # noqa: ARG001  (as all measurements are called)
+    """Return the cost of a chain, and of a round of the reconciler, with many runs against that with few."""
+    assert noop.noop.name == "agents.noop"
+    prepare_database()
+    many = 5_000 if quick else MANY
+    runner = _Chains()
+    runner.once()
+    _copy_runs(FEW)
+    few_chain, few_round = runner.block(), _round()
+    _copy_runs(many)
+    many_chain, many_round = runner.block(), _round()
+    against = f"with {FEW:,} runs"
+    return [
+        _row(f"a chain with {many:,} runs in the tables", many_chain, against, few_chain),
+        _row(f"the reconciler with {many:,} runs", many_round, against, few_round),
+    ]
+
+
+def _row(what: str, ours: list[float], against: str, theirs: list[float]) -> Row:
+    ratios = [a / b for a, b in zip(sorted(ours), sorted(theirs), strict=True)]
+    return Row(
+        what=what,
+        ours=f"{statistics.median(ours) * 1000:.2f} ms",
+        against=against,
+        theirs=f"{statistics.median(theirs) * 1000:.2f} ms",
+        # The quickest blocks: a busy machine only adds to a figure.
+        ratio=min(ours) / min(theirs),
+        spread=(min(ratios), max(ratios)),
+        better="lower",
+        mark=MARK,
+    )
+
+
+class _Chains:
+    """The engine in this process alone, without a broker."""
+
+    def __init__(self) -> None:
+        steps = [{"id": "noops", "type": "three_noops"}]
+        self._version = save_definition(check_definition({"name": "growth", "steps": steps}))
+        self._user = User.objects.get(username="operator")
+
+    def once(self) -> None:
+        with patch.object(chains, "publish_chain") as publish:
+            start_execution(version=self._version, inputs={}, user=self._user)
+        for task in publish.call_args.args[0]:
+            execute(task.pk, service=lambda claimed: claimed.position, worker="benchmark")
+
+    def block(self) -> list[float]:
+        """Return the seconds of one chain in each of several blocks."""
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        taken = []
+        for _ in range(BLOCKS):
+            began = time.perf_counter()
+            for _ in range(CHAINS):
+                self.once()
+            taken.append((time.perf_counter() - began) / CHAINS)
+        return taken
+
+
+def _round() -> list[float]:
+    taken = []
+    for _ in range(BLOCKS):
+        began = time.perf_counter()
+        for _ in range(20):
+            reconcile(now=timezone.now())
+        taken.append((time.perf_counter() - began) / 20)
+    return taken
+
+
+def _copy_runs(count: int) -> None:
+    """Copy the finished run until there are `count` of them, as rows and not through the engine."""
+    run = WorkflowExecution.objects.filter(status="completed").order_by("created_at")[:1].get()
+    missing = count - WorkflowExecution.objects.count()
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS copied")
+        ids = f"{_new_id()} AS run, {_new_id()} AS step"
+        cursor.execute(f"CREATE TEMPORARY TABLE copied AS SELECT n, {ids} FROM {_numbers(missing)}")
+        task = {"id": _new_id(), "execution_id": "copied.run", "step_id": "copied.step", "key": _key()}
+        for model, own in (
+            (WorkflowExecution, {"id": "copied.run"}),
+            (StepExecution, {"id": "copied.step", "execution_id": "copied.run"}),
+            (TaskExecution, task),
+            (ExecutionEvent, {"execution_id": "copied.run"}),
+        ):
+            cursor.execute(*_copying(model, own, run))
+
+
+def _copying(model: type[Model], own: dict[str, str], run: WorkflowExecution) -> tuple[str, list[Any]]:
+    """Return the statement that copies the run's rows of a model. own: the columns that differ in each copy."""
+    # A number that counts by itself is left to do so.
+    fields = [str(f.column) for f in model._meta.concrete_fields if f.get_internal_type() != "BigAutoField"]
+    columns = ", ".join(f'"{name}"' for name in fields)
+    chosen = ", ".join(own.get(name, f't."{name}"') for name in fields)
+    table, of_run = model._meta.db_table, "id" if model is WorkflowExecution else "execution_id"
+    key = run.pk.hex if connection.vendor == "sqlite" else run.pk
+    text = f'INSERT INTO "{table}" ({columns}) SELECT {chosen} FROM copied, "{table}" AS t WHERE t."{of_run}" = %s'
+    return text, [key]
+
+
+def _new_id() -> str:
+    return "lower(hex(randomblob(16)))" if connection.vendor == "sqlite" else "gen_random_uuid()"
+
+
+def _key() -> str:
+    return "'copy/' || copied.n || '/' || t.\"position\" || '/' || " + (
+        "hex(randomblob(8))" if connection.vendor == "sqlite" else "md5(random()::text)"
+    )
+
+
+def _numbers(count: int) -> str:
+    if connection.vendor == "sqlite":
+        return f"(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {count}) SELECT n FROM c)"
+    return f"generate_series(1, {count}) AS n"
