@@ -90,6 +90,16 @@ beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
+    "fail-abandoned-generations": {
+        "task": "maintenance.fail_abandoned_generations",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    "repack-stores": {
+        "task": "maintenance.repack_stores",
+        "schedule": 900.0,
+        "options": {"expires": 900.0},
+    },
 }
 enable_utc = True
 timezone = "UTC"

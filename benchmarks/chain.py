@@ -20,34 +20,38 @@ from backend.cli.stack.broker import EmbeddedBroker
 from backend.cli.stack.migrate import prepare_database
 from backend.config.celery import app
 from benchmarks import bare
-from benchmarks.measure import Row, in_turn, row
+from benchmarks.endurance import measure_pool
+from benchmarks.measure import Row, Skipped, in_turn, milliseconds, row, until
 
 POOL = 2
 
 
-def measure(folder: Path, *, quick: bool) -> list[Row]:
-    """Return throughput and latency of both sides."""
+def measure(folder: Path, *, quick: bool) -> list[Row | Skipped]:
+    """Return throughput and latency of both sides, and what ten thousand tasks do to our worker's memory."""
     import benchmarks.noop as noop
 
     assert noop.noop.name == "agents.noop"
     prepare_database()
     pairs, many, few = (1, 20, 5) if quick else (5, 200, 40)
-    with EmbeddedBroker(folder), _worker("benchmarks.bare", "bare"), _worker("backend.config.celery", "agents"):
+    with EmbeddedBroker(folder), worker("benchmarks.bare", "bare"), worker("backend.config.celery", "agents") as ours:
         version = save_definition(
             check_definition({"name": "noops", "steps": [{"id": "noops", "type": "three_noops"}]})
         )
         user = User.objects.get(username="operator")
         throughput = in_turn(lambda: _ours_per_second(version, user, many), lambda: _bare_per_second(many), pairs=pairs)
         latency = in_turn(lambda: _ours_latency(version, user, few), lambda: _bare_latency(few), pairs=pairs)
+        memory = measure_pool(worker=ours.pid, version=version, user=user, quick=quick)
     against = "bare Celery chain"
     return [
-        row("3-link chains, throughput", against, throughput, show=lambda rate: f"{rate:.0f} /s", better="higher"),
-        row("3-link chain, start to end", against, latency, show=lambda t: f"{t * 1000:.1f} ms", better="lower"),
+        row("3-link chains, throughput", against, throughput, show=lambda n: f"{n:.0f} /s", better="higher", mark=0.5),
+        row("3-link chain, start to end", against, latency, show=milliseconds, better="lower", mark=3.0),
+        *memory,
     ]
 
 
 @contextmanager
-def _worker(application: str, queue: str) -> Iterator[None]:
+def worker(application: str, queue: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker of POOL processes for one queue, and give its main process once it answers."""
     include = ["--include", "benchmarks.noop"] if queue == "agents" else []
     argv = ["-m", "celery", "--quiet", "-A", application, "worker", "-Q", queue, "-c", str(POOL), "-n", f"{queue}@%h"]
     options = ["--loglevel=ERROR", "--without-gossip", "--without-mingle", "-E", *include]
@@ -58,7 +62,7 @@ def _worker(application: str, queue: str) -> Iterator[None]:
         while not application_app.control.ping([f"{queue}@{_host()}"], timeout=0.2):
             if time.monotonic() > deadline or process.poll() is not None:
                 raise RuntimeError(f"the worker for {queue} did not start")
-        yield
+        yield process
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -75,8 +79,7 @@ def _host() -> str:
 def _ours_per_second(version: WorkflowVersion, user: User, count: int) -> float:
     began = time.perf_counter()
     ids = [start_execution(version=version, inputs={}, user=user).pk for _ in range(count)]
-    while WorkflowExecution.objects.filter(status="running").exists():
-        time.sleep(0.01)
+    until(lambda: not WorkflowExecution.objects.filter(status="running").exists(), pause=0.01)
     taken = time.perf_counter() - began
     assert WorkflowExecution.objects.filter(pk__in=ids, status="completed").count() == count
     return count / taken
@@ -99,8 +102,8 @@ def _ours_latency(version: WorkflowVersion, user: User, count: int) -> float:
     for _ in range(count):
         began = time.perf_counter()
         execution = start_execution(version=version, inputs={}, user=user)
-        while not WorkflowExecution.objects.filter(pk=execution.pk, status="completed").exists():
-            time.sleep(0.001)
+        done = WorkflowExecution.objects.filter(pk=execution.pk, status="completed")
+        until(done.exists, pause=0.001)
         taken.append(time.perf_counter() - began)
     return sorted(taken)[count // 2]
 

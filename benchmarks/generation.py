@@ -1,68 +1,62 @@
-"""A tree of real files: generated, committed and packaged by Repomill, and by the plain thing."""
+"""Trees of real files: generated, committed and packaged by Repomill, and by the plain thing."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import django
 from django.utils import timezone
 
 from backend.apps.projects.services.archives import write_archive
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.projects.services.workspace import Workspace
-from benchmarks.measure import Row, in_turn, row, seconds_of
+from benchmarks.measure import Row, Skipped, in_turn, milliseconds, row, seconds_of
+from benchmarks.trees import large_tree, plain_loop, real_tree, said
+
+Timed = Callable[[], float]
 
 
-def measure(folder: Path, *, quick: bool) -> list[Row]:
-    """Return the lines for generating, committing and packaging one tree."""
-    files = real_tree(200 if quick else 2415)
-    pairs = 1 if quick else 5
+def measure(folder: Path, *, quick: bool) -> list[Row | Skipped]:
+    """Return the lines for generating, committing and packaging two trees."""
+    small, large = real_tree(200 if quick else 2415), large_tree(1000 if quick else 20_000)
+    rows = _tree(small, folder, pairs=1 if quick else 7)
+    return rows + _tree(large, folder, pairs=1 if quick else 3)
+
+
+def _tree(files: dict[str, str], folder: Path, *, pairs: int) -> list[Row | Skipped]:
     scratch = Path(tempfile.mkdtemp(dir=folder))
-    label = f"{len(files)} files, {sum(len(text.encode()) for text in files.values()) / 1e6:.0f} MB"
     source = scratch / "source"
-    _plain_loop(files, source)
+    plain_loop(files, source)
     workspace = Workspace(source)
-
-    def milliseconds(value: float) -> str:
-        return f"{value * 1000:.0f} ms"
-
-    def pack(kind: str) -> float:
-        return seconds_of(lambda: write_archive(workspace=workspace, target=scratch / f"ours.{kind}", format=kind))
-
-    def shutil_pack(kind: str) -> float:
-        return seconds_of(lambda: shutil.make_archive(str(scratch / "theirs"), kind, source))
-
-    measured = [
-        (f"generate {label}", "open().write() loop", _ours_generate(files), _plain(files, scratch)),
-        ("commit it", "git init, add, commit", _ours_commit(workspace), lambda: _git_commit(source, scratch)),
-        ("package it: zip", "shutil.make_archive", lambda: pack("zip"), lambda: shutil_pack("zip")),
-        ("package it: tar.gz", "shutil.make_archive", lambda: pack("tar.gz"), lambda: shutil_pack("gztar")),
+    measured: list[tuple[str, str, Timed, Timed, float]] = [
+        (f"generate {said(files)}", "makedirs, open().write()", _ours_generate(files), _plain(files, scratch), 1.3),
+        ("  commit", "git init, add, commit", _ours_commit(workspace), lambda: _git_commit(source, scratch), 0.5),
     ]
-    return [
-        row(what, against, in_turn(ours, theirs, pairs=pairs), show=milliseconds, better="lower")
-        for what, against, ours, theirs in measured
+    rows: list[Row | Skipped] = []
+    for kind, name, mark, size_mark in (("zip", "zip", 1 / 3, 1.15), ("tar.gz", "gztar", 1 / 6, 1.2)):
+        target = scratch / f"ours.{kind}"
+        ours = _ours_pack(workspace, target, kind)
+        for against, theirs, made in _packers(source, scratch, name):
+            if shutil.which(against.split()[0]) is None and " " in against:
+                rows.append(Skipped(f"{kind} against {against}", "it is not on PATH"))
+                continue
+            measured.append((f"  {kind}", against, ours, theirs, mark))
+            rows.append(_size(kind, against, ours, target, theirs, made, size_mark))
+    lines = [
+        row(what, against, in_turn(ours, theirs, pairs=pairs), show=milliseconds, better="lower", mark=round(mark, 3))
+        for what, against, ours, theirs, mark in measured
     ]
+    shutil.rmtree(scratch)
+    return [*lines, *rows]
 
 
-def real_tree(most: int) -> dict[str, str]:
-    """Return text files of Django's own source, path to content."""
-    root = Path(django.__file__).parent
-    found: dict[str, str] = {}
-    for path in sorted(root.rglob("*")):
-        if len(found) == most:
-            break
-        if path.is_file() and path.suffix in {".py", ".html", ".js", ".css", ".po", ".txt"}:
-            found[path.relative_to(root).as_posix()] = path.read_text("utf-8", "replace")
-    return found
-
-
-def _ours_generate(files: dict[str, str]) -> Any:
+def _ours_generate(files: dict[str, str]) -> Timed:
     def once() -> float:
         generator = ProjectGenerator(str(uuid4()), generation_id=str(uuid4()))
         taken = seconds_of(lambda: generator.generate(structure=dict(files)))
@@ -72,29 +66,25 @@ def _ours_generate(files: dict[str, str]) -> Any:
     return once
 
 
-def _plain(files: dict[str, str], scratch: Path) -> Any:
+def _plain(files: dict[str, str], scratch: Path) -> Timed:
     def once() -> float:
         target = scratch / uuid4().hex
-        taken = seconds_of(lambda: _plain_loop(files, target))
+        taken = seconds_of(lambda: plain_loop(files, target))
         shutil.rmtree(target)
         return taken
 
     return once
 
 
-def _plain_loop(files: dict[str, str], target: Path) -> None:
-    for name, text in files.items():
-        path = target / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-
-
-def _ours_commit(workspace: Workspace) -> Any:
+def _ours_commit(workspace: Workspace) -> Timed:
     def once() -> float:
         store = GitStore.for_project(str(uuid4()))
         when = timezone.now()
-        return seconds_of(lambda: (store.create(), store.commit(workspace, message="Generate", parent=None, when=when)))
+        taken = seconds_of(
+            lambda: (store.create(), store.commit(workspace, message="Generate", parent=None, when=when))
+        )
+        shutil.rmtree(store.path)
+        return taken
 
     return once
 
@@ -111,3 +101,34 @@ def _git_commit(source: Path, scratch: Path) -> float:
     taken = seconds_of(work)
     shutil.rmtree(target)
     return taken
+
+
+def _ours_pack(workspace: Workspace, target: Path, kind: str) -> Timed:
+    return lambda: seconds_of(lambda: write_archive(workspace=workspace, target=target, format=kind))
+
+
+def _packers(source: Path, scratch: Path, name: str) -> list[tuple[str, Timed, Path]]:
+    """Return those that pack it too: what each is called, how it is timed, and where its archive is."""
+    suffix = {"zip": "zip", "gztar": "tar.gz"}[name]
+    command = {"zip": ["zip", "-q", "-r"], "gztar": ["tar", "czf"]}[name]
+    theirs, told = scratch / f"theirs.{suffix}", scratch / f"told.{suffix}"
+
+    def by_command() -> float:
+        told.unlink(missing_ok=True)
+        return seconds_of(lambda: subprocess.run([*command, str(told), "."], cwd=source, check=True))
+
+    def by_shutil() -> float:
+        return seconds_of(lambda: shutil.make_archive(str(scratch / "theirs"), name, source))
+
+    shown = " ".join(word for word in command if word != "-q")
+    return [("shutil.make_archive", by_shutil, theirs), (shown, by_command, told)]
+
+
+def _size(kind: str, against: str, ours: Timed, target: Path, theirs: Timed, made: Path, mark: float) -> Row:
+    ours(), theirs()
+
+    def megabytes(path: Path) -> Any:
+        return lambda: path.stat().st_size / 1e6
+
+    figures = in_turn(megabytes(target), megabytes(made), pairs=1)
+    return row(f"  {kind}, size", against, figures, show=lambda size: f"{size:.2f} MB", better="lower", mark=mark)

@@ -19,6 +19,28 @@ class Row:
     ratio: float
     spread: tuple[float, float]
     better: str
+    mark: float | None = None
+    """What the ratio is to be: at most this where lower is better, at least this otherwise."""
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the mark is reached; None without one."""
+        if self.mark is None:
+            return None
+        return self.ratio <= self.mark if self.better == "lower" else self.ratio >= self.mark
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A measurement that this machine cannot make, and why."""
+
+    what: str
+    why: str
+
+
+def milliseconds(value: float) -> str:
+    """Show seconds as milliseconds."""
+    return f"{value * 1000:,.0f} ms"
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -44,8 +66,9 @@ def row(
     *,
     show: Callable[[float], str],
     better: str,
+    mark: float | None = None,
 ) -> Row:
-    """Return the line for what `in_turn` found. better: `higher` or `lower`, of the ratio."""
+    """Return the line for what `in_turn` found. better: `higher` or `lower`, of the ratio; mark: what it is to be."""
     ours, theirs, ratios = figures
     return Row(
         what=what,
@@ -55,4 +78,14 @@ def row(
         ratio=statistics.median(ratios),
         spread=(min(ratios), max(ratios)),
         better=better,
+        mark=mark,
     )
+
+
+def until(over: Callable[[], bool], *, pause: float) -> None:
+    """Ask every `pause` seconds until it is over. Raises RuntimeError after ten minutes."""
+    deadline = time.monotonic() + 600
+    while not over():
+        if time.monotonic() > deadline:
+            raise RuntimeError("the chains did not end")
+        time.sleep(pause)

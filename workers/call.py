@@ -14,8 +14,9 @@ from backend.apps.authentication.models import User
 from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.project_generator import ProjectGenerator
+from backend.apps.workflows.decisions.retry import GiveUp, decide_retry
 from backend.apps.workflows.execution.claim import ClaimedTask
-from backend.errors import InvalidInput
+from backend.errors import InvalidInput, RepomillError
 
 Result = TypeVar("Result")
 
@@ -60,6 +61,11 @@ class TaskCall:
     def generator(self) -> ProjectGenerator:
         """The generator of the project's own workspace."""
         return ProjectGenerator(str(self.project.pk))
+
+    def gives_up(self, error: RepomillError) -> bool:
+        """Return whether this attempt is the last one if it ends with this error."""
+        retries, most = self.task.retries, self.task.max_retries
+        return isinstance(decide_retry(error, retries=retries, max_retries=most, jitter=0.0), GiveUp)
 
     def api(self, work: Callable[[AgentAPICaller], Awaitable[Result]]) -> Result:
         """Do something with our REST API as the user; a repeated attempt repeats the same idempotency keys."""

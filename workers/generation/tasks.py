@@ -14,9 +14,9 @@ from workers.service_task import service_task
 
 
 @service_task("generation.generate")
-def generate(call: TaskCall, **content: Any) -> dict[str, Any]:  # noqa: ANN401  (structure, files, templates, gitignore, readme)
+def generate(call: TaskCall, **content: Any) -> dict[str, Any]:  # noqa: ANN401  (what `generate` takes)
     """Generate into the execution's own workspace, and commit it."""
-    return generations.generate(**call.work, **content)
+    return generations.generate(**call.work, gives_up=call.gives_up, **content)
 
 
 @service_task("generation.package_project")

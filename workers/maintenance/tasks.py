@@ -10,7 +10,11 @@ import logging
 from django.utils import timezone
 
 from backend.api.idempotency import forget_old_answers as forget_once
+from backend.apps.projects.services.generation_records import fail_abandoned
+from backend.apps.projects.services.repacking import repack_stores as repack_once
+from backend.apps.workflows.execution.reconcile import expect_no_answers
 from backend.apps.workflows.execution.reconcile import reconcile as reconcile_once
+from backend.apps.workflows.publishing import broker_has_forgotten, mark_broker
 from backend.config.celery import app
 
 logger = logging.getLogger(__name__)
@@ -19,7 +23,12 @@ logger = logging.getLogger(__name__)
 @app.task(name="maintenance.reconcile", send_events=False)
 def reconcile() -> None:
     """Send again what was lost, and take back what lost workers had."""
-    report = reconcile_once(now=timezone.now())
+    now = timezone.now()
+    if broker_has_forgotten():
+        logger.warning("the broker has lost its messages: %d are sent again", expect_no_answers(now=now))
+        # Only now: a process that dies before this leaves the discovery to the next round.
+        mark_broker()
+    report = reconcile_once(now=now)
     if report.republished or report.taken_back:
         logger.info("reconciled: %d sent again, %d taken back", report.republished, report.taken_back)
 
@@ -30,3 +39,19 @@ def forget_old_answers() -> None:
     forgotten = forget_once()
     if forgotten:
         logger.info("forgot %d answers kept for idempotency keys", forgotten)
+
+
+@app.task(name="maintenance.fail_abandoned_generations", send_events=False)
+def fail_abandoned_generations() -> None:
+    """Call generations failed that nobody can be generating any more."""
+    failed = fail_abandoned(now=timezone.now())
+    if failed:
+        logger.info("%d generations were abandoned", failed)
+
+
+@app.task(name="maintenance.repack_stores", send_events=False)
+def repack_stores() -> None:
+    """Repack the git stores that have grown many packs."""
+    repacked = repack_once()
+    if repacked:
+        logger.info("repacked %d git stores", repacked)

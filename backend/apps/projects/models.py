@@ -108,7 +108,9 @@ class Story(Timestamped):
 
 
 class GeneratedProject(Timestamped):
-    """One generation of a project: a commit of its own workspace, with counts and status.
+    """One generation of a project: a commit, the workspace that holds it, its counts and status.
+
+    The commit is the truth; the workspace is its copy on the disk, and made again from it where need be.
 
     pending ──> generating ──> completed ──> archived
                     │              └──> generating (a later step adds files)
@@ -137,11 +139,16 @@ class GeneratedProject(Timestamped):
     error_message = models.TextField(blank=True)
     total_files = models.PositiveIntegerField(default=0)
     total_size = models.PositiveBigIntegerField(default=0)
+    based_on = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    """The earlier generation whose files this one began with."""
     parent_commit = models.CharField(max_length=64, blank=True)
+    """The project's newest commit when this generation was opened; what it changed is told against this one."""
     commit = models.CharField(max_length=64, blank=True)
     content_digest = models.CharField(max_length=64, blank=True)
     empty_directories = models.JSONField(default=list, blank=True)
     """Paths of the directories without anything in them, which a git commit cannot hold."""
+    workspace_seal = models.CharField(max_length=100, blank=True)
+    """Where and when the workspace was last written: what has not changed since is what was recorded."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     completed_at = models.DateTimeField(null=True, blank=True)
 
@@ -172,7 +179,7 @@ class ProjectFile(models.Model):
 
 
 class Archive(Timestamped):
-    """A packaged generation: where it lies in the storage, how large it is, and its SHA-256."""
+    """A packaged generation: its key in the archives' storage, how large it is in bytes, and its SHA-256."""
 
     class Format(models.TextChoices):
         """The formats that `package_project` makes."""

@@ -12,11 +12,13 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from backend.apps.authentication.models import User
-from backend.apps.projects.models import GeneratedProject, Project, ProjectMembership
-from backend.errors import NotFound, PermissionRefused
+from backend.apps.projects.models import GeneratedProject, Project, ProjectFile, ProjectMembership
+from backend.errors import InvalidInput, NotFound, PermissionRefused
 
 # What a slug can be; anything else (a NUL, which PostgreSQL refuses) need not be asked for.
 SLUG = re.compile(r"[-a-zA-Z0-9_]{1,100}")
+FILES_AT_ONCE = 100
+MOST_FILES_AT_ONCE = 1000
 WRITING_ROLES = (ProjectMembership.Role.AUTHOR, ProjectMembership.Role.MAINTAINER)
 
 
@@ -67,6 +69,36 @@ def newest_generation(*, project: Project, execution_id: UUID | None) -> Generat
     if execution_id is not None:
         return generations.filter(workflow_execution_id=execution_id).first()
     return generations.filter(status=GeneratedProject.Status.COMPLETED).order_by("-completed_at", "-created_at").first()
+
+
+def list_files(
+    *,
+    generation: GeneratedProject,
+    after: str | None = None,
+    limit: int = FILES_AT_ONCE,
+    file_type: str | None = None,
+    below: str | None = None,
+    previews: bool = False,
+) -> list[ProjectFile]:
+    """Return the next files of a generation, sorted by path as the database sorts, by one query.
+
+    after: the path that the page before ended with; None for the first page. limit: at most 1,000.
+    file_type: only these. below: only what lies in this directory. previews: with `content_preview`, which is left out
+    otherwise and would take a query for each file.
+    Raises InvalidInput for another limit.
+    """
+    if not 1 <= limit <= MOST_FILES_AT_ONCE:
+        raise InvalidInput(f"A page has from 1 to {MOST_FILES_AT_ONCE:,} files.", field="limit")
+    files = ProjectFile.objects.filter(generated_project=generation)
+    if after is not None:
+        files = files.filter(file_path__gt=after)
+    if file_type is not None:
+        files = files.filter(file_type=file_type)
+    if below:
+        files = files.filter(file_path__startswith=f"{below.rstrip('/')}/")
+    if not previews:
+        files = files.defer("content_preview")
+    return list(files.order_by("file_path")[:limit])
 
 
 def _checked(project: Project | None, *, user: User, write: bool, reference: str) -> Project:

@@ -1,4 +1,4 @@
-"""`repomill projects`: make and list projects."""
+"""`repomill projects`: make and list projects, and see what generations changed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from backend.cli.commands.project_history import diff, log
 from backend.cli.django_setup import setup_django
 
-projects = typer.Typer(no_args_is_help=True, help="Make and list projects.")
+projects = typer.Typer(no_args_is_help=True, help="Make and list projects, and see what generations changed.")
+projects.command("log")(log)
+projects.command("diff")(diff)
 
 
 @projects.command("create")

@@ -14,10 +14,9 @@ import pytest
 from backend.apps.authentication.models import User
 from backend.apps.projects.errors import GitFailed, InvalidPath, WorkspaceBusy
 from backend.apps.projects.models import Archive, GeneratedProject, Project, ProjectFile, ProjectMembership
-from backend.apps.projects.services import generations
+from backend.apps.projects.services import generations, recorded_files
 from backend.apps.projects.services.generations import generate, open_generation, package
 from backend.apps.projects.services.git_store import GitStore
-from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.projects.services.workspace import Workspace
 from backend.apps.workflows.execution.interruption import Interrupted
 from backend.apps.workflows.models import Workflow, WorkflowExecution, WorkflowVersion
@@ -107,16 +106,16 @@ def test_repeating_it_gives_the_same_commit_and_rows(project, user, execute):
     assert GeneratedProject.objects.count() == 1
 
 
-@pytest.mark.parametrize("crash", ["generate", "commit", "_record"])
+@pytest.mark.parametrize("crash", ["write_many", "commit", "record"])
 def test_a_crash_at_any_point_is_made_good_by_repeating(project, user, execute, monkeypatch, crash):
     execution = execute()
     asked: dict[str, Any] = {"structure": {"a.txt": "1"}}
-    place = {"generate": ProjectGenerator, "commit": GitStore, "_record": generations}[crash]
+    place = {"write_many": Workspace, "commit": GitStore, "record": generations}[crash]
     with monkeypatch.context() as broken:
         real = getattr(place, crash)
 
         def die(*arguments, **options):
-            if crash != "_record":
+            if crash != "record":
                 real(*arguments, **options)
             raise KeyboardInterrupt
 
@@ -251,7 +250,7 @@ def test_who_lost_the_generation_records_nothing(project, user, execute, monkeyp
 
 
 def test_many_files_are_recorded(project, user, monkeypatch):
-    monkeypatch.setattr(generations, "BATCH", 100)
+    monkeypatch.setattr(recorded_files, "BATCH", 100)
     files = [{"path": f"d{number % 20}/f{number}.txt", "content": str(number)} for number in range(1500)]
     result = generate(project=project, user=user, execution_id=None, files=files)
     assert result["total_files"] == ProjectFile.objects.count() == 1500

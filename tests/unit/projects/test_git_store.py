@@ -75,7 +75,7 @@ def test_every_file_is_committed_byte_for_byte(store, workspace):
     }
     assert made.size == sum(map(len, expected.values()))
     assert made.tree == git(store, "rev-parse", f"{made.commit}^{{tree}}").strip()
-    assert git(store, "fsck", "--strict").strip() == ""
+    assert git(store, "fsck", "--strict", "--no-dangling").strip() == ""
 
 
 def test_the_commit_says_who_when_and_what(store, workspace):
@@ -164,7 +164,15 @@ def test_many_commits_at_once(store, tmp_path):
     assert len({identifier for identifier, _ in made}) == 12
     for identifier, content in made:
         assert store.file(identifier, "n.txt") == content
-    assert git(store, "fsck", "--strict").strip() == ""
+    assert git(store, "fsck", "--strict", "--no-dangling").strip() == ""
+
+
+def test_an_import_that_was_killed_does_not_stand_in_the_way_of_the_next(store, workspace):
+    made = commit(store, workspace)
+    for pack in (store.path / "objects" / "pack").glob("pack-*.pack"):
+        pack.with_suffix(".keep").write_text("fast-import")
+    git(store, "update-ref", "-d", f"refs/generations/{made.commit}")
+    assert commit(store, workspace).commit == made.commit
 
 
 def test_a_store_is_made_once_also_by_many_at_once(tmp_path, settings):
@@ -269,7 +277,8 @@ def test_git_that_breaks_off_is_an_error(store, workspace, monkeypatch):
 
 def test_leavings_of_killed_imports_are_swept_once_they_are_old(store, workspace):
     store.create()
-    old = [store.path / "fast_import_crash_1", store.path / "objects" / "pack" / "tmp_pack_a"]
+    packs = store.path / "objects" / "pack"
+    old = [store.path / "fast_import_crash_1", packs / "tmp_pack_a", packs / "pack-1.keep"]
     new = store.path / "objects" / "pack" / "tmp_pack_b"
     for path in (*old, new):
         path.touch()

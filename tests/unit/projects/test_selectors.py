@@ -7,9 +7,11 @@ from uuid import uuid4
 import pytest
 
 from backend.apps.authentication.models import User
-from backend.apps.projects.models import Project, ProjectMembership
-from backend.apps.projects.selectors import get_project, project_by_slug_or_id, visible_projects
-from backend.errors import NotFound, PermissionRefused
+from backend.apps.projects.models import GeneratedProject, Project, ProjectMembership
+from backend.apps.projects.selectors import get_project, list_files, project_by_slug_or_id, visible_projects
+from backend.apps.projects.services.content import content_file
+from backend.apps.projects.services.recorded_files import record_files
+from backend.errors import InvalidInput, NotFound, PermissionRefused
 
 pytestmark = pytest.mark.django_db
 
@@ -96,3 +98,41 @@ def test_an_id_wins_over_a_slug_that_looks_like_one(project):
     owner = User.objects.get(username="owner")
     Project.objects.create(name="Sly", slug=str(project.pk), owner=owner)
     assert project_by_slug_or_id(user=owner, reference=str(project.pk), write=False) == project
+
+
+@pytest.fixture
+def generation(project):
+    made = GeneratedProject.objects.create(project=project, created_by=project.owner)
+    files = [content_file(f"d{n % 20:02}/f{n:05}.py", b"x = 1\n", executable=False) for n in range(20_000)]
+    record_files(made, [*files, content_file("README.md", b"# x", executable=False)])
+    return made
+
+
+def test_twenty_thousand_files_are_listed_page_by_page_with_one_query_each(generation, django_assert_num_queries):
+    paths: list[str] = []
+    after = None
+    while True:
+        with django_assert_num_queries(1):
+            page = list_files(generation=generation, after=after, limit=1000)
+            shown = [(file.file_path, file.file_name, file.file_type, file.file_size) for file in page]
+        if not page:
+            break
+        assert shown[-1][2:] == ("python", 6)
+        paths += [file.file_path for file in page]
+        after = paths[-1]
+    assert len(paths) == len(set(paths)) == 20_001
+    assert paths == sorted(paths)
+
+
+def test_files_are_chosen_by_type_and_directory_with_or_without_previews(generation, django_assert_num_queries):
+    assert [file.file_path for file in list_files(generation=generation, file_type="markdown")] == ["README.md"]
+    assert len(list_files(generation=generation, below="d03", limit=1000)) == 1000
+    assert list_files(generation=generation, below="d0") == []
+    with django_assert_num_queries(1):
+        assert list_files(generation=generation, below="d03/", limit=2, previews=True)[0].content_preview == "x = 1\n"
+
+
+@pytest.mark.parametrize("limit", [0, 1001])
+def test_a_page_has_a_limit(generation, limit):
+    with pytest.raises(InvalidInput):
+        list_files(generation=generation, limit=limit)

@@ -332,3 +332,47 @@ def test_descriptors_are_closed(workspace: Workspace):
         with pytest.raises(InvalidPath):
             attempt()
     assert descriptors() == before
+
+
+def test_rearranging_removes_and_writes_and_follows_no_link(workspace: Workspace, tmp_path: Path):
+    workspace.write_many([NewFile("d/x", b"1"), NewFile("d/e/y", b"2"), NewFile("z", b"3")])
+    with workspace.writing():
+        workspace.rearrange(
+            files=[NewFile("d", b"file")],
+            directories=["new/deep"],
+            remove_files=["d/x", "d/e/y", "z"],
+            remove_directories=["d", "d/e"],
+        )
+        assert [entry.path for entry in workspace.entries()] == ["d", "new", "new/deep"]
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        (outside / "x").write_text("untouched")
+        (workspace.root / "link").symlink_to(outside)
+        for change in (
+            {"remove_files": ["link/x"]},
+            {"remove_directories": ["link/x"]},
+            {"files": [NewFile("link/x", b"")]},
+        ):
+            with pytest.raises(InvalidPath):
+                workspace.rearrange(**change)
+    assert (outside / "x").read_text() == "untouched"
+
+
+def test_what_is_gone_is_removed_already(workspace: Workspace):
+    workspace.write("a", b"1")
+    with workspace.writing():
+        workspace.rearrange(remove_files=["b"], remove_directories=["c"])
+        workspace.clear()
+    assert list(workspace.entries()) == []
+
+
+def test_a_seal_is_of_one_place_and_moment(workspace: Workspace, tmp_path: Path):
+    workspace.write("a", b"1")
+    with workspace.writing():
+        seal = workspace.seal()
+    assert workspace.sealed_at(seal) > 0
+    assert workspace.sealed_at("") == 0
+    other = Workspace(tmp_path / "other")
+    assert other.sealed_at(seal) == 0
+    other.create()
+    assert other.sealed_at(seal) == 0

@@ -15,6 +15,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BufferedWriter, RawIOBase
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -24,7 +25,7 @@ from isal import igzip_threaded
 
 from backend.apps.projects.services.content import Content, ContentFile, Reading, Tree, empty_directories
 from backend.apps.projects.services.workspace import Entry
-from backend.apps.projects.services.zip_writer import ZipWriter
+from backend.apps.projects.services.zip_writer import AT_ONCE, ZipWriter
 from backend.errors import Conflict, InvalidInput
 
 # 1980-01-01: the oldest date that a zip can hold; tar takes the same, because 1970 makes GNU tar warn.
@@ -128,8 +129,19 @@ class _Watched:
 
     def finish(self) -> ContentFile:
         if self._stream.read(1) or self._reading.size != self._entry.size:
-            raise Conflict(f"{self._entry.path!r} changed while it was packaged.", path=self._entry.path)
+            raise _changed(self._entry)
         return self._reading.finish()
+
+
+def _whole(stream: BinaryIO, entry: Entry) -> bytes:
+    data = stream.read(entry.size + 1)
+    if len(data) != entry.size:
+        raise _changed(entry)
+    return data
+
+
+def _changed(entry: Entry) -> Conflict:
+    return Conflict(f"{entry.path!r} changed while it was packaged.", path=entry.path)
 
 
 class _Zip:
@@ -139,6 +151,9 @@ class _Zip:
 
     def directory(self, name: str) -> None:
         self._zip.add_directory(name)
+
+    def small_file(self, name: str, entry: Entry, data: bytes) -> None:
+        self._zip.add_small_file(name, data, executable=entry.executable)
 
     def file(self, name: str, entry: Entry, stream: _Watched) -> None:
         chunks = iter(lambda: stream.read(BUFFER), b"")
@@ -154,6 +169,11 @@ class _Tar:
     def directory(self, name: str) -> None:
         self._header(name, tarfile.DIRTYPE, 0o755, 0)
 
+    def small_file(self, name: str, entry: Entry, data: bytes) -> None:
+        self._header(name, tarfile.REGTYPE, 0o755 if entry.executable else 0o644, entry.size)
+        self._write(data)
+        self._write(bytes(-entry.size % tarfile.BLOCKSIZE))
+
     def file(self, name: str, entry: Entry, stream: _Watched) -> None:
         self._header(name, tarfile.REGTYPE, 0o755 if entry.executable else 0o644, entry.size)
         while data := stream.read(BUFFER):
@@ -161,10 +181,13 @@ class _Tar:
         self._write(bytes(-entry.size % tarfile.BLOCKSIZE))
 
     def _header(self, name: str, kind: bytes, mode: int, size: int) -> None:
+        # Directories end with a slash, which makes them one character longer.
+        if name.isascii() and len(name) < tarfile.LENGTH_NAME and size < LARGEST_USTAR:
+            self._write(_ustar_header(name, kind, mode, size))
+            return
         info = tarfile.TarInfo(name)
         info.type, info.mode, info.mtime, info.size = kind, mode, SECONDS, size
-        plain = name.isascii() and len(name) < tarfile.LENGTH_NAME and size < LARGEST_USTAR
-        self._write(info.tobuf(tarfile.USTAR_FORMAT if plain else tarfile.PAX_FORMAT, "utf-8", "strict"))
+        self._write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
 
     def _end(self) -> None:
         self._write(bytes(2 * tarfile.BLOCKSIZE))
@@ -173,6 +196,24 @@ class _Tar:
     def _write(self, data: bytes) -> None:
         self._output.write(data)
         self._written += len(data)
+
+
+@lru_cache(maxsize=64)
+def _ustar_parts(kind: bytes, mode: int) -> tuple[bytes, bytes]:
+    """Return what of a header is the same for all names and sizes: before the size, and after the checksum."""
+    info = tarfile.TarInfo("")
+    info.type, info.mode, info.mtime = kind, mode, SECONDS
+    block = info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")
+    return block[100:124], block[156:]
+
+
+def _ustar_header(name: str, kind: bytes, mode: int, size: int) -> bytes:
+    """Return the block that tarfile would make, without the checks that our entries have passed."""
+    if kind == tarfile.DIRTYPE:
+        name += "/"
+    owner, rest = _ustar_parts(kind, mode)
+    filled = b"%b%b%011o\0%011o\0        %b" % (name.encode().ljust(100, b"\0"), owner, size, SECONDS, rest)
+    return b"%b%06o\0 %b" % (filled[:148], sum(filled), rest)
 
 
 class _TarGz(_Tar):
@@ -198,6 +239,12 @@ def _writer(kind: type[_Zip | _Tar]) -> Callable[[Tree, IO[bytes], str], Content
                     archive.directory(prefix + entry.path)
                     continue
                 with opener(entry.path) as stream:
+                    if entry.size <= AT_ONCE:
+                        data = _whole(stream, entry)
+                        archive.small_file(prefix + entry.path, entry, data)
+                        digest = hashlib.sha256(data).hexdigest()
+                        files.append(ContentFile(entry.path, entry.executable, entry.size, digest, preview=""))
+                        continue
                     watched = _Watched(stream, entry)
                     archive.file(prefix + entry.path, entry, watched)
                     files.append(watched.finish())

@@ -68,6 +68,12 @@ class Content:
         return total.hexdigest()
 
 
+def content_file(path: str, data: bytes, *, executable: bool) -> ContentFile:
+    """Return what is known of a file by its bytes."""
+    digest = hashlib.sha256(data).hexdigest()
+    return ContentFile(path, executable, len(data), digest, preview(data[:PREVIEW_BYTES]))
+
+
 def empty_directories(entries: Iterable[Entry]) -> tuple[str, ...]:
     """Return the paths of the directories that hold nothing, in the entries' order."""
     entries = tuple(entries)

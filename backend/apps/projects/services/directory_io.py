@@ -11,8 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -40,6 +40,8 @@ class Entry:
     executable: bool
     size: int
     """Bytes; 0 for a directory."""
+    changed_ns: int = field(default=0, compare=False)
+    """When content or status last changed by the file system's clock, in nanoseconds; 0 for a directory or unknown."""
 
 
 class OpenDirectories:
@@ -128,10 +130,19 @@ def _create(directory: int, name: str, data: bytes, *, executable: bool) -> None
 
 
 def _remove_if_there(spare: tuple[int, str]) -> None:
-    try:
+    with suppress(FileNotFoundError):
         os.unlink(spare[1], dir_fd=spare[0])
-    except FileNotFoundError:
-        return
+
+
+def remove_file(directory: int, path: str) -> None:
+    """Remove the file `path` from its open directory; nothing happens when it is gone."""
+    _remove_if_there((directory, path.rpartition("/")[2]))
+
+
+def remove_directory(parent: int, path: str) -> None:
+    """Remove the empty directory `path` from its open parent; nothing happens when it is gone."""
+    with suppress(FileNotFoundError):
+        os.rmdir(path.rpartition("/")[2], dir_fd=parent)
 
 
 def open_to_read(directory: int, path: str) -> int:
@@ -153,6 +164,8 @@ def open_to_read(directory: int, path: str) -> int:
 
 def require_regular(found: os.stat_result, path: str) -> None:
     """Raise InvalidPath unless this is a regular file that has one name."""
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+        return
     if stat.S_ISLNK(found.st_mode):
         raise invalid_path(path, "link")
     if stat.S_ISDIR(found.st_mode):
@@ -163,20 +176,27 @@ def require_regular(found: os.stat_result, path: str) -> None:
         raise invalid_path(path, "hard-link")
 
 
-def scan(directory: int, *, below: str = "") -> Iterator[Entry]:
-    """Yield everything below an open directory, in no order. Raises InvalidPath for what is no file or directory."""
+def scan(directory: int, *, below: str = "") -> list[Entry]:
+    """Return everything below an open directory, in no order. Raises InvalidPath for what is no file or directory."""
+    entries: list[Entry] = []
+    _collect(directory, f"{below}/" if below else "", entries)
+    return entries
+
+
+def _collect(directory: int, prefix: str, entries: list[Entry]) -> None:
     with os.scandir(directory) as found:
         for item in found:
-            path = f"{below}/{item.name}" if below else item.name
+            path = prefix + item.name
             status = item.stat(follow_symlinks=False)
             if not stat.S_ISDIR(status.st_mode):
                 require_regular(status, path)
-                yield Entry(path, False, bool(status.st_mode & stat.S_IXUSR), status.st_size)
+                executable = bool(status.st_mode & stat.S_IXUSR)
+                entries.append(Entry(path, False, executable, status.st_size, status.st_ctime_ns))
                 continue
-            yield Entry(path, True, False, 0)
+            entries.append(Entry(path, True, False, 0))
             child = _open_directory(item.name, directory, path)
             try:
-                yield from scan(child, below=path)
+                _collect(child, f"{path}/", entries)
             finally:
                 os.close(child)
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from backend.apps.projects.services.limits import Limits
 from backend.apps.projects.services.structure import Plan, make_plan, read_structure, to_bytes
 from backend.apps.projects.services.templates import TemplateLimits, TemplateSource, render_templates
@@ -130,3 +132,40 @@ def require_texts(values: Sequence[str], *, field: str) -> list[str]:
     if isinstance(values, str) or not isinstance(values, Sequence) or not all(isinstance(v, str) for v in values):
         raise InvalidInput(f"{field} is a list of lines.", field=field, expected="a list of texts")
     return list(values)
+
+
+def new_plan(*, limits: Limits) -> GenerationPlan:
+    """Return an empty plan that finds its templates below PROJECT_TEMPLATES_DIR."""
+    return GenerationPlan(templates_directory=Path(settings.PROJECT_TEMPLATES_DIR), limits=limits)
+
+
+def plan_of(
+    *,
+    structure: Mapping[str, Any] | None = None,
+    files: Sequence[Mapping[str, Any]] | None = None,
+    templates: Sequence[Mapping[str, Any]] | None = None,
+    gitignore: Sequence[str] | None = None,
+    readme: str | None = None,
+    limits: Limits,
+) -> Plan:
+    """Return the plan of everything that `ProjectGenerator.generate` can be asked for. Raises as that does."""
+    plan = new_plan(limits=limits)
+    if structure is not None:
+        plan.add_structure(structure)
+    for number, item in enumerate(_list(files, field="files")):
+        plan.add_file(item, place=f"files[{number}]")
+    for number, item in enumerate(_list(templates, field="templates")):
+        plan.add_template(item, place=f"templates[{number}]")
+    if gitignore is not None:
+        plan.add_text(".gitignore", "".join(f"{line}\n" for line in require_texts(gitignore, field="gitignore")))
+    if readme is not None:
+        plan.add_text("README.md", readme)
+    return plan.finish()
+
+
+def _list(items: Sequence[Mapping[str, Any]] | None, *, field: str) -> Sequence[Mapping[str, Any]]:
+    if items is None:
+        return ()
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Sequence):
+        raise InvalidInput(f"{field} is a list of objects.", field=field, expected="a list")
+    return items

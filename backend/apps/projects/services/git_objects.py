@@ -1,38 +1,54 @@
 """Reading commits, trees and files back from a git store.
 
-GitPython understands the objects (and refuses a tree with a name that some system would take for git's own); the bytes
-come from one `git cat-file` with `git_process`'s environment. No command is started through GitPython: it would hand on
-this process's whole environment, and its own pure-Python database keeps files open for as long as a worker lives.
+GitPython understands the objects; the bytes come from one `git cat-file` with `git_process`'s environment, and whole
+trees are listed by one `git ls-tree`, which takes a fortieth of the time of asking for each directory. No command is
+started through GitPython: it would hand on this process's whole environment, and its own pure-Python database keeps
+files open for as long as a worker lives. A tree with a name that some system would take for git's own, or that
+leads elsewhere, is refused.
 """
 
 from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader, RawIOBase
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from git import Commit, Repo
-from git.objects.fun import EntryTup, traverse_tree_recursive
 from gitdb.base import OInfo, OStream
 
 from backend.apps.projects.services.content import CHUNK
-from backend.apps.projects.services.git_process import GitProcess, started
+from backend.apps.projects.services.git_process import GitProcess, run, started
+from backend.apps.projects.services.paths import broken_rule, invalid_path
 from backend.apps.projects.services.workspace import Entry
 from backend.errors import NotFound
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 READING_SECONDS = 900.0
+# As many paths as a project may have, each as long as one may be.
+LONGEST_LISTING = 256 * 1024 * 1024
+# Requests that are under way at once: they fit into the pipe, so neither side waits for the other for ever.
+AT_ONCE = 64
+_DANGEROUS = frozenset(["dotgit", "dot", "dotdot"])
+
+
+class TreeFile(NamedTuple):
+    """One file of a tree: its blob's id as 20 bytes, its mode, and its path."""
+
+    binsha: bytes
+    mode: int
+    path: str
 
 
 class Objects:
     """The object database that GitPython reads from: `odb` of a repository, and the repository itself."""
 
-    def __init__(self, process: GitProcess) -> None:
+    def __init__(self, process: GitProcess, *, git_dir: Path) -> None:
         self._process = process
+        self._git_dir = git_dir
         self.odb = self
 
     def commit(self, commit: str) -> Commit:
@@ -52,9 +68,21 @@ class Objects:
             return False
         return True
 
-    def files(self, tree: bytes) -> list[EntryTup]:
-        """Return id, mode and path of every file below a tree, by the paths' order as UTF-8 bytes."""
-        return sorted(traverse_tree_recursive(cast(Any, self), tree, ""), key=lambda entry: entry[2].encode())
+    def files(self, tree: bytes) -> list[TreeFile]:
+        """Return every file below a tree, in the order of the paths as UTF-8 bytes. Raises GitFailed."""
+        arguments = ("ls-tree", "-r", "-z", "--full-tree", tree.hex())
+        listed = run(*arguments, git_dir=self._git_dir, timeout=READING_SECONDS, output_limit=LONGEST_LISTING).output
+        return sorted(map(_tree_file, listed.split(b"\0")[:-1]), key=lambda file: file.path)
+
+    def contents(self, binshas: Sequence[bytes]) -> Iterator[bytes]:
+        """Yield the contents of many blobs in their order. Raises NotFound."""
+        for begin in range(0, len(binshas), AT_ONCE):
+            part = binshas[begin : begin + AT_ONCE]
+            self._process.ask(b"\n".join(b"contents " + binsha.hex().encode() for binsha in part))
+            for binsha in part:
+                _, size = self._answer(binsha)
+                with BufferedReader(_Body(self._process, size), CHUNK) as body:
+                    yield body.read()
 
     def info(self, binsha: bytes) -> OInfo:
         """Return an object's kind and size. Raises NotFound."""
@@ -68,6 +96,9 @@ class Objects:
 
     def _ask(self, what: bytes, binsha: bytes) -> tuple[bytes, int]:
         self._process.ask(what + b" " + binsha.hex().encode())
+        return self._answer(binsha)
+
+    def _answer(self, binsha: bytes) -> tuple[bytes, int]:
         answer = self._process.output.readline()
         if answer.endswith(b" missing\n"):
             raise NotFound(f"The git store has no object {binsha.hex()}.")
@@ -119,7 +150,7 @@ class CommittedTree:
     def __init__(self, objects: Objects, *, commit: str, empty_directories: Iterable[str] = ()) -> None:
         self._objects = objects
         self._files = {
-            path: (binsha, bool(mode & stat.S_IXUSR))
+            _allowed(path): (binsha, bool(mode & stat.S_IXUSR))
             for binsha, mode, path in objects.files(objects.commit(commit).tree.binsha)
         }
         self._empty = tuple(empty_directories)
@@ -136,6 +167,15 @@ class CommittedTree:
                 binsha, executable = self._files[path]
                 yield Entry(path, False, executable, self._objects.info(binsha).size)
 
+    def contents(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes, bool]]:
+        """Yield path, content and whether it is executable of many files, in their order. Raises NotFound."""
+        missing = [path for path in paths if path not in self._files]
+        if missing:
+            raise NotFound(f"The commit has no file {missing[0]!r}.", path=missing[0])
+        found = self._objects.contents([self._files[path][0] for path in paths])
+        for path, data in zip(paths, found, strict=True):
+            yield path, data, self._files[path][1]
+
     @contextmanager
     def reading(self) -> Iterator[Callable[[str], BinaryIO]]:
         """Give `open`; the tree stays open for as long as the store is."""
@@ -149,8 +189,22 @@ class CommittedTree:
         return stream
 
 
+def _tree_file(line: bytes) -> TreeFile:
+    head, _, path = line.partition(b"\t")
+    mode, _, binsha = head.split()
+    return TreeFile(bytes.fromhex(binsha.decode()), int(mode, 8), path.decode())
+
+
+def _allowed(path: str) -> str:
+    for name in path.split("/"):
+        rule = broken_rule(name)
+        if rule in _DANGEROUS:
+            raise invalid_path(path, rule)
+    return path
+
+
 @contextmanager
 def reading(git_dir: Path) -> Iterator[Objects]:
     """Open a store for reading. Raises GitFailed in its use when the store is no git directory."""
     with started("cat-file", "--batch-command", git_dir=git_dir, timeout=READING_SECONDS, output_limit=None) as process:
-        yield Objects(process)
+        yield Objects(process, git_dir=git_dir)

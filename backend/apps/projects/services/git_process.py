@@ -21,7 +21,7 @@ from typing import IO, cast
 
 from backend.apps.projects.errors import GitFailed
 from backend.apps.projects.services.git_environment import command_line, environment
-from backend.apps.projects.services.git_words import Drain, clean
+from backend.apps.projects.services.git_words import Drain, clean, says_disk_is_full
 
 OUTPUT_LIMIT = 16 * 1024 * 1024
 ERROR_LIMIT = 64 * 1024
@@ -203,6 +203,7 @@ class GitProcess:
             words=words,
             output=self._kept_output(),
             timed_out=self._timed_out,
+            disk_full=says_disk_is_full(words),
         )
 
     def _too_slow(self) -> None:

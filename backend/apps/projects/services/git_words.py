@@ -23,6 +23,12 @@ _TOKEN = re.compile(
     r"|(?<=\bBasic )[A-Za-z0-9+/=]{8,}|(?<=\bBearer )\S{8,}"
 )
 REDACTED = "[redacted]"
+_DISK_FULL = re.compile("No space left on device|Out of diskspace|Disk quota exceeded", re.IGNORECASE)
+
+
+def says_disk_is_full(words: str) -> bool:
+    """Return whether git ended because a disk took no more: this machine's, or the remote's."""
+    return _DISK_FULL.search(words) is not None
 
 
 def clean(said: bytes | str, *, secrets: Iterable[str] = (), limit: int = LONGEST_WORDS) -> str:

@@ -17,9 +17,10 @@ from uuid import UUID
 from django.conf import settings
 
 from backend.apps.projects.services.archives import write_archive
-from backend.apps.projects.services.generation_plan import GenerationPlan, require_texts
+from backend.apps.projects.services.generation_plan import new_plan, plan_of
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.limits import Limits
+from backend.apps.projects.services.structure import Plan
 from backend.apps.projects.services.workspace import Workspace
 from backend.errors import InvalidInput
 
@@ -53,9 +54,9 @@ class ProjectGenerator:
         encoding: a text encoding that Python knows, or base64 for content that is no text.
         Raises InvalidInput when the content cannot be written so.
         """
-        plan = self._plan()
+        plan = new_plan(limits=self.limits)
         plan.add_text(path, content, encoding=encoding)
-        return self._write(plan)[path]
+        return self._write(plan.finish())[path]
 
     def generate_project_structure(self, structure: Mapping[str, Any]) -> dict[str, Path]:
         """Write a structure (see `structure` for its forms) and return where each of its files is.
@@ -97,17 +98,14 @@ class ProjectGenerator:
         gitignore: the patterns of .gitignore; readme: the text of README.md.
         Raises InvalidInput, InvalidTemplate or NotFound, and InvalidPath also where two of them name one path.
         """
-        plan = self._plan()
-        if structure is not None:
-            plan.add_structure(structure)
-        for number, item in enumerate(_list(files, field="files")):
-            plan.add_file(item, place=f"files[{number}]")
-        for number, item in enumerate(_list(templates, field="templates")):
-            plan.add_template(item, place=f"templates[{number}]")
-        if gitignore is not None:
-            plan.add_text(".gitignore", "".join(f"{line}\n" for line in require_texts(gitignore, field="gitignore")))
-        if readme is not None:
-            plan.add_text("README.md", readme)
+        plan = plan_of(
+            structure=structure,
+            files=files,
+            templates=templates,
+            gitignore=gitignore,
+            readme=readme,
+            limits=self.limits,
+        )
         return self._write(plan)
 
     def initialize_git_repository(self) -> bool:
@@ -127,12 +125,8 @@ class ProjectGenerator:
         """Remove the workspace; nothing happens when it is gone. History and archives stay. Raises WorkspaceBusy."""
         self.workspace.remove()
 
-    def _plan(self) -> GenerationPlan:
-        return GenerationPlan(templates_directory=Path(settings.PROJECT_TEMPLATES_DIR), limits=self.limits)
-
-    def _write(self, plan: GenerationPlan) -> dict[str, Path]:
-        finished = plan.finish()
-        return self.workspace.write_many(finished.files, finished.directories)
+    def _write(self, plan: Plan) -> dict[str, Path]:
+        return self.workspace.write_many(plan.files, plan.directories)
 
 
 def _uuid(value: str, *, field: str) -> str:
@@ -148,11 +142,3 @@ def _uuid(value: str, *, field: str) -> str:
             expected="a UUID such as 0b5ae8b4-2a3c-4d3e-9f10-1c2d3e4f5a6b",
         )
     return canonical
-
-
-def _list(items: Sequence[Mapping[str, Any]] | None, *, field: str) -> Sequence[Mapping[str, Any]]:
-    if items is None:
-        return ()
-    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Sequence):
-        raise InvalidInput(f"{field} is a list of objects.", field=field, expected="a list")
-    return items

@@ -13,8 +13,9 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from backend.apps.projects.services import directory_io
 from backend.apps.projects.services.directory_io import Entry, OpenDirectories
@@ -105,6 +106,56 @@ class Workspace:
                 raise
         return {file.path: self.root / file.path for file in planned}
 
+    def rearrange(
+        self,
+        *,
+        files: Iterable[NewFile] = (),
+        directories: Iterable[str] = (),
+        remove_files: Iterable[str] = (),
+        remove_directories: Iterable[str] = (),
+    ) -> None:
+        """Remove and write without looking at what else is there; the caller is `writing` and has validated the whole.
+
+        remove_directories: empty once their files are removed.
+        """
+        self._inventory = None
+        self.create()
+        with OpenDirectories(self.root) as opened:
+            for path in sorted(remove_files, key=_by_directory):
+                directory_io.remove_file(opened.enter(path.rpartition("/")[0]), path)
+            # The longest first: what lies in a directory goes before it.
+            for path in sorted(remove_directories, key=len, reverse=True):
+                directory_io.remove_directory(opened.enter(path.rpartition("/")[0]), path)
+        self._write(list(files), [validate_path(path) for path in directories])
+
+    def clear(self) -> None:
+        """Remove everything that an attempt which was not recorded has left; the caller is `writing`."""
+        there = list(self.entries()) if self.exists() else []
+        self.rearrange(
+            remove_files=[entry.path for entry in there if not entry.is_directory],
+            remove_directories=[entry.path for entry in there if entry.is_directory],
+        )
+
+    def seal(self) -> str:
+        """Return what says at which moment, by the file system's own clock, this workspace was last written by us.
+
+        Only for who is `writing`. `sealed_at` understands it. Empty where the workspace has vanished.
+        """
+        if not self.exists():
+            return ""
+        name = self.root.name
+        os.utime(name, dir_fd=self._locks_directory)
+        now = os.stat(name, dir_fd=self._locks_directory, follow_symlinks=False).st_ctime_ns
+        return f"{self._identity()}:{now}"
+
+    def sealed_at(self, seal: str) -> int:
+        """Return the moment of a seal in nanoseconds: what changed before it was us.
+
+        0 for the seal of another place, and for none: then nothing here can be relied on.
+        """
+        identity, _, moment = seal.rpartition(":")
+        return int(moment) if identity and self.exists() and identity == self._identity() else 0
+
     def entries(self) -> Iterator[Entry]:
         """Yield everything in the workspace, sorted by path as UTF-8 bytes.
 
@@ -123,16 +174,21 @@ class Workspace:
     def open(self, path: str) -> BinaryIO:
         """Open a file to read its bytes. Raises InvalidPath for anything but a regular file with one name; NotFound."""
         with self.reading() as opener:
-            return opener(path)
+            return opener(validate_path(path))
 
     @contextmanager
     def reading(self) -> Iterator[Callable[[str], BinaryIO]]:
-        """Give an `open` for many files, which opens each directory once when they are asked for in sorted order."""
+        """Give an `open` for many files, which opens each directory once when they are asked for in sorted order.
+
+        Its files are not buffered: what is read is asked of the system.
+        """
         with OpenDirectories(self.root) as directories:
 
             def opener(path: str) -> BinaryIO:
-                parent = validate_path(path).rpartition("/")[0]
-                return os.fdopen(directory_io.open_to_read(directories.enter(parent), path), "rb")
+                if ".." in path or path.startswith("/"):
+                    validate_path(path)
+                parent = path.rpartition("/")[0]
+                return cast(BinaryIO, FileIO(directory_io.open_to_read(directories.enter(parent), path)))
 
             yield opener
 
@@ -153,6 +209,10 @@ class Workspace:
             elif self.root.is_symlink():
                 raise invalid_path(self.root.name, "link")
 
+    def _identity(self) -> str:
+        root = self.root.lstat()
+        return f"{root.st_dev}:{root.st_ino}"
+
     def _take_stock(self) -> _Inventory:
         if self._inventory is None:
             self._inventory = _Inventory(self.entries(), limits=self.limits)
@@ -164,11 +224,15 @@ class Workspace:
         for file in files:
             by_directory.setdefault(file.path.rpartition("/")[0], []).append(file)
         with OpenDirectories(self.root) as directories:
-            # A directory's own below it come right after it, so that each is opened once.
-            for directory in sorted(by_directory, key=lambda path: path.replace("/", "\0")):
+            for directory in sorted(by_directory, key=_by_directory):
                 descriptor = directories.enter(directory, create=True)
                 for file in by_directory[directory]:
                     directory_io.write_file(descriptor, file.path, file.data, executable=file.executable, spare=spare)
+
+
+def _by_directory(path: str) -> str:
+    """Sort so that what lies below a directory comes right after it, and each is opened once."""
+    return path.replace("/", "\0")
 
 
 class _Inventory:

@@ -30,7 +30,12 @@ MIDNIGHT, NEW_YEAR_1980 = 0, 1 << 5 | 1
 VERSION, VERSION_64 = 20, 45
 
 
-@dataclass
+_PLAIN, _EXECUTABLE = stat.S_IFREG | 0o644, stat.S_IFREG | 0o755
+_LOCAL = struct.Struct("<IHHHHHIIIHH")
+_CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
+
+
+@dataclass(slots=True)
 class _Member:
     name: bytes
     attributes: int
@@ -48,35 +53,28 @@ class _Member:
         if self.wide:
             extra = struct.pack("<HHQQ", 1, 16, size, compressed)
             compressed = size = LIMIT_32
-        return (
-            struct.pack("<IHH", 0x04034B50, self._version, self.flags)
-            + struct.pack("<HHHIII", self.method, MIDNIGHT, NEW_YEAR_1980, crc, compressed, size)
-            + struct.pack("<HH", len(self.name), len(extra))
-            + self.name
-            + extra
+        head = _LOCAL.pack(
+            *(0x04034B50, self._version, self.flags, self.method, MIDNIGHT, NEW_YEAR_1980),
+            *(crc, compressed, size, len(self.name), len(extra)),
         )
+        return head + self.name + extra
 
     def descriptor(self) -> bytes:
         sizes = "QQ" if self.wide else "II"
         return struct.pack(f"<II{sizes}", 0x08074B50, self.crc, self.compressed, self.size)
 
     def central_header(self) -> bytes:
-        numbers, extra = [], b""
-        for number in (self.size, self.compressed, self.offset):
-            if number >= LIMIT_32:
-                extra += struct.pack("<Q", number)
-            numbers.append(min(number, LIMIT_32))
-        size, compressed, offset = numbers
+        numbers = (self.size, self.compressed, self.offset)
+        extra = b"".join(struct.pack("<Q", number) for number in numbers if number >= LIMIT_32)
+        size, compressed, offset = (min(number, LIMIT_32) for number in numbers) if extra else numbers
         if extra:
             extra = struct.pack("<HH", 1, len(extra)) + extra
         version = VERSION_64 if extra else self._version
-        return (
-            struct.pack("<IHHH", 0x02014B50, UNIX | version, version, self.flags)
-            + struct.pack("<HHHIII", self.method, MIDNIGHT, NEW_YEAR_1980, self.crc, compressed, size)
-            + struct.pack("<HHHHHII", len(self.name), len(extra), 0, 0, 0, self.attributes, offset)
-            + self.name
-            + extra
+        head = _CENTRAL.pack(
+            *(0x02014B50, UNIX | version, version, self.flags, self.method, MIDNIGHT, NEW_YEAR_1980),
+            *(self.crc, compressed, size, len(self.name), len(extra), 0, 0, 0, self.attributes, offset),
         )
+        return head + self.name + extra
 
     @property
     def _version(self) -> int:
@@ -99,12 +97,17 @@ class ZipWriter:
         self._write(member.local_header(known=True))
 
     def add_file(self, name: str, chunks: Iterator[bytes], *, size: int, executable: bool) -> None:
-        """Add a file of `size` bytes; each chunk has at most AT_ONCE."""
-        member = self._member(name, stat.S_IFREG | (0o755 if executable else 0o644), method=DEFLATED)
+        """Add a file of `size` bytes, of which each chunk has at most AT_ONCE."""
         if size <= AT_ONCE:
-            self._at_once(member, b"".join(chunks))
-        else:
-            self._in_parts(member, chunks, size=size)
+            self.add_small_file(name, b"".join(chunks), executable=executable)
+            return
+        member = self._member(name, _EXECUTABLE if executable else _PLAIN, method=DEFLATED)
+        self._in_parts(member, chunks, size=size)
+
+    def add_small_file(self, name: str, data: bytes, *, executable: bool) -> None:
+        """Add a file of at most AT_ONCE bytes, which are compressed at once."""
+        member = self._member(name, _EXECUTABLE if executable else _PLAIN, method=DEFLATED)
+        self._at_once(member, data)
 
     def finish(self) -> None:
         """Write the directory of all that was added."""
@@ -132,8 +135,7 @@ class ZipWriter:
         if len(body) >= len(data):
             member.method, body = STORED, data
         member.crc, member.size, member.compressed = isal_zlib.crc32(data), len(data), len(body)
-        self._write(member.local_header(known=True))
-        self._write(body)
+        self._write(member.local_header(known=True) + body)
 
     def _in_parts(self, member: _Member, chunks: Iterator[bytes], *, size: int) -> None:
         member.flags |= DESCRIPTOR_FLAG

@@ -1,0 +1,73 @@
+"""Where archives are kept: Django's storage `archives`, by default the folder ARCHIVES_DIR.
+
+Rows hold keys relative to it, so that the folder can be moved, or become a bucket: an installation that sets
+STORAGES["archives"] (with django-storages, say) needs nothing else. On the file system an archive is written beside its
+place and renamed into it; for any other storage it is written to this machine first and then handed over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, Storage, storages
+
+from backend.apps.projects.models import Archive
+from backend.apps.projects.services.archives import ArchiveFile
+from backend.errors import TemporaryFailure
+
+ALIAS = "archives"
+CHUNK = 1024 * 1024
+
+
+def archives_storage() -> Storage:
+    """Return the storage that archives are kept in."""
+    if ALIAS in settings.STORAGES:
+        return storages[ALIAS]
+    return FileSystemStorage(location=settings.ARCHIVES_DIR)
+
+
+def publish(key: str, *, write: Callable[[Path], ArchiveFile]) -> ArchiveFile:
+    """Have an archive written and keep it under its key, in the place of what is there. Return what was written.
+
+    write: writes the archive to a path, whole or not at all. Raises TemporaryFailure where the storage renames it.
+    """
+    storage = archives_storage()
+    if isinstance(storage, FileSystemStorage):
+        return write(Path(storage.path(key)))
+    with tempfile.TemporaryDirectory(prefix="repomill-archive-") as folder:
+        written = write(Path(folder) / Path(key).name)
+        storage.delete(key)
+        with written.path.open("rb") as file:
+            kept = storage.save(key, File(file))
+    if kept != key:
+        storage.delete(kept)
+        raise TemporaryFailure("Somebody else keeps an archive under the same key at this moment.", retry_after=2.0)
+    return written
+
+
+def real_path(key: str) -> str:
+    """Return where an archive really lies: its absolute path on the file system, elsewhere its key."""
+    storage = archives_storage()
+    return str(storage.path(key)) if isinstance(storage, FileSystemStorage) else key
+
+
+def open_archive(archive: Archive) -> File[bytes]:
+    """Open an archive for reading; the caller closes it. Raises FileNotFoundError when it is gone."""
+    return archives_storage().open(archive.path, "rb")
+
+
+def is_whole(archive: Archive) -> bool:
+    """Return whether the archive is there and has the bytes that were recorded."""
+    storage = archives_storage()
+    if not storage.exists(archive.path) or storage.size(archive.path) != archive.size:
+        return False
+    digest = hashlib.sha256()
+    with open_archive(archive) as file:
+        for chunk in file.chunks(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest() == archive.digest

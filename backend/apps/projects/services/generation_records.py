@@ -1,0 +1,173 @@
+"""The rows of generations: opening one, recording what was committed, and calling it failed.
+
+Every change of status is an UPDATE whose condition names what it comes from. The files themselves are `generations`'.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from backend.apps.authentication.models import User
+from backend.apps.projects.models import GeneratedProject, Project
+from backend.apps.projects.selectors import get_project, newest_generation
+from backend.apps.projects.services.git_store import Commit
+from backend.apps.projects.services.recorded_files import record_files
+from backend.apps.workflows.models import WorkflowExecution
+from backend.errors import Conflict, InvalidInput, NotFound, TemporaryFailure
+
+LATEST = "latest"
+ABANDONED = "The work ended before it was generated."
+
+_Status = GeneratedProject.Status
+_Execution = WorkflowExecution.Status
+
+
+def open_generation(
+    *, project: Project, user: User, execution_id: UUID | None, based_on: str | None = None
+) -> GeneratedProject:
+    """Return the execution's generation of the project, made if need be, as one that is being generated.
+
+    execution_id: None opens a new one each time. The commit that it follows is settled when it is made.
+    based_on: the id of an earlier generation of the project whose files it begins with, or `latest` for the newest
+        completed one, if there is any.
+    Raises NotFound or PermissionRefused where the user may not write, NotFound for another base, Conflict for an
+    archived generation or one that has begun with another base.
+    """
+    get_project(user=user, project_id=project.pk, write=True)
+    with transaction.atomic():
+        generation = _existing_or_new(project=project, user=user, execution_id=execution_id)
+        base = _base(generation, based_on)
+        opened = (
+            GeneratedProject.objects.filter(pk=generation.pk)
+            .exclude(status=_Status.ARCHIVED)
+            .update(status=_Status.GENERATING, error_message="", based_on=base, updated_at=timezone.now())
+        )
+    if not opened:
+        raise Conflict("The generation has been archived; its files are gone.", hint="Start a new execution.")
+    generation.refresh_from_db()
+    return generation
+
+
+def record(generation: GeneratedProject, commit: Commit, *, seal: str) -> None:
+    """Record what was committed: the generation is completed, and its files can be listed.
+
+    generation: as it was when the commit's parent was chosen. Raises TemporaryFailure where another commit has been
+    recorded since, Conflict where it was archived.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        # Also where an attempt that this one has overtaken called it failed meanwhile: the files are this one's.
+        mine = GeneratedProject.objects.filter(pk=generation.pk, status__in=[_Status.GENERATING, _Status.FAILED])
+        recorded = mine.filter(commit__in={generation.commit, commit.commit}).update(
+            status=_Status.COMPLETED,
+            error_message="",
+            commit=commit.commit,
+            content_digest=commit.content_digest,
+            empty_directories=list(commit.content.empty_directories),
+            workspace_seal=seal,
+            total_files=len(commit.files),
+            total_size=commit.size,
+            completed_at=now,
+            updated_at=now,
+        )
+        if not recorded and mine.exists():
+            raise TemporaryFailure("Another step of the execution has generated meanwhile.", retry_after=1.0)
+        if not recorded:
+            raise Conflict("The generation was changed by somebody else meanwhile.", hint="Repeat the step.")
+        record_files(generation, commit.files)
+    generation.refresh_from_db()
+
+
+def fail(generation: GeneratedProject, message: str) -> None:
+    """Call a generation failed that is being generated; one that has been completed meanwhile is left as it is."""
+    GeneratedProject.objects.filter(pk=generation.pk, status=_Status.GENERATING).update(
+        status=_Status.FAILED, error_message=message, updated_at=timezone.now()
+    )
+
+
+def fail_abandoned(*, now: datetime) -> int:
+    """Call those generations failed that nobody can be generating any more, and return how many there were.
+
+    They are those whose execution has ended (a task that was cancelled, or died with its worker too often, ends
+    without its service), and without an execution those that were opened longer ago than a task may take.
+    """
+    ended = WorkflowExecution.objects.filter(
+        status__in=[_Execution.COMPLETED, _Execution.FAILED, _Execution.CANCELLED]
+    ).values("pk")
+    too_old = now - timedelta(seconds=settings.ENVIRONMENT.task_hard_limit)
+    abandoned = Q(workflow_execution__in=ended) | Q(workflow_execution=None, updated_at__lt=too_old)
+    return GeneratedProject.objects.filter(abandoned, status__in=[_Status.PENDING, _Status.GENERATING]).update(
+        status=_Status.FAILED, error_message=ABANDONED, updated_at=now
+    )
+
+
+def _existing_or_new(*, project: Project, user: User, execution_id: UUID | None) -> GeneratedProject:
+    if execution_id is not None:
+        known = GeneratedProject.objects.filter(project=project, workflow_execution_id=execution_id).first()
+        if known is not None:
+            return known
+    identifier = uuid4()
+    before = newest_generation(project=project, execution_id=None)
+    values = {
+        "id": identifier,
+        "created_by": user,
+        "output_directory": str(Path(settings.GENERATED_PROJECTS_DIR) / str(identifier)),
+        "parent_commit": before.commit if before else "",
+    }
+    if execution_id is None:
+        return GeneratedProject.objects.create(project=project, **values)
+    # Two tasks of one execution may come here at once: the unique constraint lets one make it.
+    made, _ = GeneratedProject.objects.get_or_create(
+        project=project, workflow_execution_id=execution_id, defaults=values
+    )
+    return made
+
+
+def _base(generation: GeneratedProject, based_on: str | None) -> GeneratedProject | None:
+    """Return what the generation begins with. Once something is recorded, that is settled."""
+    settled = bool(generation.commit)
+    if based_on is None:
+        return generation.based_on if settled else None
+    if based_on == LATEST:
+        # A repeated attempt begins with what the first one began with.
+        found = generation.based_on or newest_generation(project=generation.project, execution_id=None)
+        return generation.based_on if settled else found
+    base = _named(generation, based_on)
+    if settled and base.pk != generation.based_on_id:
+        raise Conflict(
+            "The generation has files already, which it did not begin with that one.",
+            field="based_on",
+            hint="Give based_on to the first step that generates files, or start another execution.",
+        )
+    return base
+
+
+def _named(generation: GeneratedProject, based_on: str) -> GeneratedProject:
+    expected = "the id of a generation of this project, or latest"
+    try:
+        identifier = UUID(based_on)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InvalidInput(f"{str(based_on)[:60]!r} is no generation.", field="based_on", expected=expected) from error
+    # An archived one will do: its commit stays.
+    usable = [_Status.COMPLETED, _Status.ARCHIVED]
+    base = (
+        GeneratedProject.objects.filter(pk=identifier, project=generation.project, status__in=usable)
+        .exclude(pk=generation.pk)
+        .exclude(commit="")
+        .first()
+    )
+    if base is None:
+        raise NotFound(
+            f"The project has no completed generation {identifier}.",
+            field="based_on",
+            expected=expected,
+            hint="`repomill projects log PROJECT` lists them.",
+        )
+    return base

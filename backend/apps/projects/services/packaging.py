@@ -1,0 +1,90 @@
+"""Packaging a completed generation, and recording the archive.
+
+The archive holds what was committed, whatever became of the workspace, and is made once: one that is there and whole is
+kept. How an archive is written is `archives`', where it is kept `archive_storage`'s.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from backend.apps.authentication.models import User
+from backend.apps.projects.errors import InvalidPath
+from backend.apps.projects.models import Archive, GeneratedProject, Project
+from backend.apps.projects.selectors import get_project, newest_generation
+from backend.apps.projects.services import archive_storage
+from backend.apps.projects.services.archives import ArchiveFile, write_archive
+from backend.apps.projects.services.git_store import GitStore
+from backend.apps.projects.services.workspace import Workspace
+from backend.errors import Conflict, NotFound
+from backend.failpoints import Failpoint, reached
+
+SHORT_COMMIT = 12
+
+_Status = GeneratedProject.Status
+
+
+def package(*, project: Project, user: User, execution_id: UUID | None, format: str) -> dict[str, Any]:
+    """Package the execution's completed generation, or the project's newest, and record the archive.
+
+    format: zip, tar or tar.gz. An archive that is there and whole is kept. The result's `path` is where it really lies.
+    Raises InvalidInput for another format, Conflict where no generation is completed.
+    """
+    get_project(user=user, project_id=project.pk, write=True)
+    generation = completed_generation(project=project, execution_id=execution_id)
+    recorded = Archive.objects.filter(generated_project=generation, format=format, commit=generation.commit).first()
+    if recorded is None or not archive_storage.is_whole(recorded):
+        key = f"{generation.pk}/{project.slug}-{generation.commit[:SHORT_COMMIT]}.{format}"
+        written = archive_storage.publish(
+            key, write=lambda target: _write(target, project=project, generation=generation, format=format)
+        )
+        reached(Failpoint.PACKAGED)
+        recorded, _ = Archive.objects.update_or_create(
+            generated_project=generation,
+            format=format,
+            commit=generation.commit,
+            defaults={"path": key, "size": written.size, "digest": written.digest},
+        )
+    return {
+        "archive": str(recorded.pk),
+        "format": recorded.format,
+        "path": archive_storage.real_path(recorded.path),
+        "size": recorded.size,
+        "digest": recorded.digest,
+        "commit": recorded.commit,
+        "generation": str(generation.pk),
+    }
+
+
+def completed_generation(*, project: Project, execution_id: UUID | None) -> GeneratedProject:
+    """Return the execution's generation, or without an execution the project's newest completed one.
+
+    Raises Conflict where there is none, or it is not completed.
+    """
+    generation = newest_generation(project=project, execution_id=execution_id)
+    if generation is None:
+        raise Conflict("Nothing has been generated for this project yet.", hint="Generate its files first.")
+    if generation.status != _Status.COMPLETED:
+        raise Conflict(
+            f"The generation is {generation.status}, and only a completed one can be packaged or exported.",
+            hint="Wait until it is completed, or repeat the step that generates the files.",
+            expected=_Status.COMPLETED.value,
+        )
+    return generation
+
+
+def _write(target: Path, *, project: Project, generation: GeneratedProject, format: str) -> ArchiveFile:
+    """Package the workspace if it still is what was committed, else the commit itself."""
+    digest = generation.content_digest
+    workspace = Workspace(Path(settings.GENERATED_PROJECTS_DIR) / str(generation.pk))
+    try:
+        return write_archive(workspace=workspace, target=target, format=format, content_digest=digest)
+    except (Conflict, NotFound, InvalidPath):
+        # The workspace is gone, or no longer what was committed. The store has it all.
+        store = GitStore.for_project(project.pk)
+        with store.tree(generation.commit, empty_directories=tuple(generation.empty_directories)) as tree:
+            return write_archive(workspace=tree, target=target, format=format, content_digest=digest)

@@ -1,0 +1,65 @@
+"""Keeps git stores small and quick: every generation adds a pack, and many packs make every look-up slower.
+
+One `git repack` puts all packs and single objects of a store into one pack. Nothing is lost by it, whoever works in the
+store meanwhile: objects that nothing names yet (a commit that is just being made) are kept, a reader that misses a pack
+looks again, and git puts the new pack in place before it removes the old ones. Two repacks of one store are kept apart
+by a lock. Which commits exist is not changed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+
+from backend.apps.projects.services.git_process import run
+from backend.apps.projects.services.git_store import GitStore
+
+MOST_PACKS = 30
+"""Packs that a store may have before it is packed anew."""
+REPACK_SECONDS = 1200.0
+_OPTIONS = ("core.fsync=committed,reference", "pack.windowMemory=100m", "pack.writeBitmaps=false")
+
+
+def repack_if_needed(store: GitStore, *, most_packs: int = MOST_PACKS) -> bool:
+    """Repack a store that has more packs than that, and return whether it was done. Raises GitFailed.
+
+    False also while another process repacks it.
+    """
+    if not store.exists() or pack_count(store) <= most_packs:
+        return False
+    with _alone(store.path) as alone:
+        if alone:
+            # -k: what nothing names is kept, since it may be a commit that gets its name in a moment.
+            run("repack", "-a", "-d", "-k", "-l", "-q", git_dir=store.path, options=_OPTIONS, timeout=REPACK_SECONDS)
+        return alone
+
+
+def repack_stores(*, most_packs: int = MOST_PACKS) -> int:
+    """Repack every store that needs it, and return how many did."""
+    stores = [GitStore(path) for path in sorted(Path(settings.GIT_STORES_DIR).glob("*.git"))]
+    return sum(repack_if_needed(store, most_packs=most_packs) for store in stores)
+
+
+def pack_count(store: GitStore) -> int:
+    """Return how many packs a store has."""
+    return sum(1 for _ in (store.path / "objects" / "pack").glob("pack-*.pack"))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Hold the store's lock against other repacks, if it is free; it ends with this process."""
+    descriptor = os.open(path / "repack.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,43 @@
+"""What the tests of generations share: a user, a project, executions, and folders of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from backend.apps.authentication.models import User
+from backend.apps.projects.models import Project
+from backend.apps.workflows.models import Workflow, WorkflowExecution, WorkflowVersion
+
+
+@pytest.fixture
+def own_folders(settings: Any, tmp_path: Path) -> Path:
+    """Folders below the test's own for workspaces, stores and archives."""
+    settings.GENERATED_PROJECTS_DIR = tmp_path / "generated"
+    settings.GIT_STORES_DIR = tmp_path / "stores"
+    settings.ARCHIVES_DIR = tmp_path / "archives"
+    return tmp_path
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    """The user `owner`."""
+    return User.objects.create(username="owner")
+
+
+@pytest.fixture
+def demo(owner: User, own_folders: Path) -> Project:
+    """The project `demo` of `owner`, in folders of its own."""
+    return Project.objects.create(name="Demo", slug="demo", owner=owner)
+
+
+@pytest.fixture
+def new_execution(owner: User) -> Callable[[], UUID]:
+    """Return a function that makes an execution and returns its id."""
+    workflow = Workflow.objects.create(name="w")
+    version = WorkflowVersion.objects.create(workflow=workflow, number=1, definition={}, digest="d")
+    return lambda: WorkflowExecution.objects.create(workflow=workflow, version=version, user=owner).pk
