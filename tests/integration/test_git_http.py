@@ -68,6 +68,7 @@ def test_first_push_then_no_op_then_fast_forward(server, store, tmp_path):
         "commit": first,
         "created": False,
         "pushed": True,
+        "adopted": False,
     }
     assert not push(url, store, first).pushed
     second = commit(store, tmp_path / "w2", b"2", parent=first)

@@ -10,21 +10,52 @@ from backend.apps.projects.step_types import CONTENT_PROPERTIES, content_of
 from backend.apps.workflows.step_types import Link, StepType, register
 from backend.errors import InvalidInput
 
+_COMMON = ("description", "topics", "branch")
+_REPOSITORY: dict[str, dict[str, str]] = {
+    "git": {name: name for name in ("repository_name", "url", "branch", "credential")},
+    "github": {name: name for name in ("credential", "repository_name", "organization", "private", *_COMMON)},
+    "gitlab": {
+        "repository_name": "project_name",
+        **{name: name for name in ("credential", "namespace", "visibility", *_COMMON)},
+    },
+}
+"""For each host, what a config may say of the repository, and what the task calls it."""
+_NAMES = sorted({name for names in _REPOSITORY.values() for name in names})
+
 
 def _links(config: dict[str, Any]) -> list[Link]:
     generate = Link("generation.generate", content_of(config))
     if "export_type" in config:
         return [generate, Link("generation.package_project", {"format": config["export_type"]}), _archive_link(config)]
-    if ("repository_name" in config) == ("url" in config):
-        raise InvalidInput(
-            "Name a repository either by repository_name or by url.", field="repository_name", expected="one of them"
-        )
-    target: dict[str, Any] = {name: config[name] for name in ("repository_name", "url", "branch") if name in config}
     return [
         generate,
         Link("generation.package_project", {"format": config.get("format", Archive.Format.ZIP.value)}),
-        Link(f"export.export_to_{config['host']}", target),
+        Link(f"export.export_to_{config['host']}", _repository(config)),
     ]
+
+
+def _repository(config: dict[str, Any]) -> dict[str, Any]:
+    host = config["host"]
+    names = _REPOSITORY[host]
+    for name in _NAMES:
+        if name in config and name not in names:
+            raise InvalidInput(f"The host {host} has no {name}.", field=name, expected=sorted(names))
+    if host == "git":
+        if ("repository_name" in config) == ("url" in config):
+            raise InvalidInput(
+                "Name a repository either by repository_name or by url.",
+                field="repository_name",
+                expected="one of them",
+            )
+    else:
+        for name in ("credential", "repository_name"):
+            if name not in config:
+                raise InvalidInput(
+                    f"The host {host} needs a {name}.",
+                    field=name,
+                    hint="A credential is named, as `repomill credentials add` calls it; a token never stands here.",
+                )
+    return {argument: config[name] for name, argument in names.items() if name in config}
 
 
 def _archive_link(config: dict[str, Any]) -> Link:
@@ -45,9 +76,37 @@ REPO_CREATION = register(
             "type": "object",
             "additionalProperties": False,
             "properties": {
-                "host": {"enum": ["git"], "description": "Where the repository lives."},
+                "host": {"enum": list(_REPOSITORY), "description": "Where the repository lives."},
+                "credential": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": 100,
+                    "description": "The name of a credential for the host; never a token.",
+                },
                 "repository_name": {"type": "string", "minLength": 1, "maxLength": 200},
-                "url": {"type": "string", "minLength": 1, "description": "A git remote that exists."},
+                "url": {"type": "string", "minLength": 1, "description": "A git remote that exists (git)."},
+                "organization": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "Whose the repository is to be (github); default the credential's own account.",
+                },
+                "private": {"type": "boolean", "default": True, "description": "Of a new repository (github)."},
+                "namespace": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "The full path of a group (gitlab); default the credential's own account.",
+                },
+                "visibility": {
+                    "enum": ["private", "internal", "public"],
+                    "default": "private",
+                    "description": "Of a new project (gitlab).",
+                },
+                "description": {"type": "string", "description": "Of a new repository (github, gitlab)."},
+                "topics": {
+                    "type": "array",
+                    "items": {"type": "string", "minLength": 1},
+                    "description": "Of a new repository (github, gitlab).",
+                },
                 "branch": {"type": "string", "minLength": 1, "maxLength": 200, "default": "main"},
                 "format": {"enum": list(Archive.Format.values), "description": "Of the archive made on the way."},
                 "export_type": {"enum": list(Archive.Format.values), "description": "An archive and nothing else."},

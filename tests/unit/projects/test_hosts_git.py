@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from backend.apps.projects.errors import Diverged, RepositoryExists
-from backend.apps.projects.hosts.addresses import is_loopback, local_address, remote_address, valid_branch
+from backend.apps.projects.hosts.addresses import local_address, remote_address, valid_branch
 from backend.apps.projects.hosts.git import GitHost, push_commit
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from backend.apps.projects.services.workspace import Workspace
 from backend.errors import InvalidInput, RemoteRefused, RemoteUnreachable
+from backend.origins import is_loopback
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -239,6 +240,7 @@ def test_a_local_repository_is_made_once_and_pushed_to(root, store, tmp_path):
         "commit": first,
         "created": True,
         "pushed": True,
+        "adopted": False,
     }
     assert (path / "HEAD").read_text() == "ref: refs/heads/trunk\n"
     assert not (path / "hooks").exists()

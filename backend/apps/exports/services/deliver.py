@@ -1,27 +1,23 @@
 """Deliveries: one completed generation, as an archive or to a repository, recorded under the key of the task.
 
-A key that has been delivered is not delivered again: its recorded result is the answer. The outside effect itself is
-idempotent too (see `backend.apps.projects.hosts`), since a worker can die between the effect and the record.
+What a user may deliver, and with which credential, is looked up here; the record of it is `recording`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
-
 from backend.apps.authentication.models import User
 from backend.apps.exports.models import RepositoryExport
-from backend.apps.projects.models import GeneratedProject, Project
+from backend.apps.exports.services.access import open_access, open_git_access
+from backend.apps.exports.services.recording import delivered
+from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.generations import completed_generation, package
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
-from backend.apps.workflows.execution.interruption import Interrupted
-from backend.errors import Conflict, InvalidInput, RepomillError
-
-_Status = RepositoryExport.Status
+from backend.errors import InvalidInput
 
 
 def deliver_to_git(
@@ -33,10 +29,12 @@ def deliver_to_git(
     repository_name: str | None = None,
     url: str | None = None,
     branch: str = "main",
+    credential: str | None = None,
 ) -> dict[str, Any]:
     """Push the execution's completed generation to a git remote and return what is there now, with the export's id.
 
     repository_name: a bare repository on this machine, made when it is missing; url: an https address. Exactly one.
+    credential: the name of one for the url's host.
     Raises Conflict where no generation is completed or the key was used for something else, and as
     `RepositoryExporter.export_to_git` does; the export is failed then and may be tried again.
     """
@@ -46,23 +44,143 @@ def deliver_to_git(
             field="repository_name",
             hint="A repository_name is a repository on this machine, a url one elsewhere.",
         )
+    if credential is not None and url is None:
+        raise InvalidInput(
+            "A repository on this machine is reached without a credential.", field="credential", hint="Leave it out."
+        )
+
+    def export(exporter: RepositoryExporter, commit: str) -> dict[str, Any]:
+        if credential is None or url is None:
+            return exporter.export_to_git(url=url, repository_name=repository_name, commit=commit, branch=branch)
+        access = open_git_access(credential, url=url, project=project, user=user)
+        return exporter.export_to_git(url, commit=commit, branch=branch, token=access.secret, username=access.username)
+
+    return _delivered_repository(
+        key=key,
+        project=project,
+        user=user,
+        execution_id=execution_id,
+        export_type=RepositoryExport.ExportType.GIT,
+        repository_name=repository_name or "",
+        request={"repository_name": repository_name, "url": url, "branch": branch}
+        | ({} if credential is None else {"credential": credential}),
+        export=export,
+    )
+
+
+def deliver_to_github(
+    *,
+    key: str,
+    project: Project,
+    user: User,
+    execution_id: UUID | None,
+    credential: str,
+    repository_name: str,
+    organization: str | None = None,
+    private: bool = True,
+    description: str = "",
+    topics: Sequence[str] = (),
+    branch: str = "main",
+) -> dict[str, Any]:
+    """Push the execution's completed generation to GitHub and return what is there now, with the export's id.
+
+    credential: the name of one for GitHub that the user may use; its base_url says which GitHub.
+    Raises Conflict as `deliver_to_git` does, NotFound for the credential, and as `RepositoryExporter.export_to_github`.
+    """
+    wanted: dict[str, Any] = {
+        "repository_name": repository_name,
+        "organization": organization,
+        "private": private,
+        "description": description,
+        "topics": list(topics),
+        "branch": branch,
+    }
+
+    def export(exporter: RepositoryExporter, commit: str) -> dict[str, Any]:
+        access = open_access(credential, host="github", project=project, user=user, execution_id=execution_id)
+        return exporter.export_to_github(access.secret, commit=commit, base_url=access.base_url, **wanted)
+
+    return _delivered_repository(
+        key=key,
+        project=project,
+        user=user,
+        execution_id=execution_id,
+        export_type=RepositoryExport.ExportType.GITHUB,
+        repository_name=repository_name,
+        request={**wanted, "credential": credential},
+        export=export,
+    )
+
+
+def deliver_to_gitlab(
+    *,
+    key: str,
+    project: Project,
+    user: User,
+    execution_id: UUID | None,
+    credential: str,
+    project_name: str,
+    namespace: str | None = None,
+    visibility: str = "private",
+    description: str = "",
+    topics: Sequence[str] = (),
+    branch: str = "main",
+) -> dict[str, Any]:
+    """Push the execution's completed generation to GitLab and return what is there now, with the export's id.
+
+    credential: the name of one for GitLab that the user may use; its base_url says which GitLab.
+    Raises Conflict as `deliver_to_git` does, NotFound for the credential, and as `RepositoryExporter.export_to_gitlab`.
+    """
+    wanted: dict[str, Any] = {
+        "project_name": project_name,
+        "namespace": namespace,
+        "visibility": visibility,
+        "description": description,
+        "topics": list(topics),
+        "branch": branch,
+    }
+
+    def export(exporter: RepositoryExporter, commit: str) -> dict[str, Any]:
+        access = open_access(credential, host="gitlab", project=project, user=user, execution_id=execution_id)
+        return exporter.export_to_gitlab(access.secret, commit=commit, base_url=access.base_url, **wanted)
+
+    return _delivered_repository(
+        key=key,
+        project=project,
+        user=user,
+        execution_id=execution_id,
+        export_type=RepositoryExport.ExportType.GITLAB,
+        repository_name=project_name,
+        request={**wanted, "credential": credential},
+        export=export,
+    )
+
+
+def _delivered_repository(
+    *,
+    key: str,
+    project: Project,
+    user: User,
+    execution_id: UUID | None,
+    export_type: str,
+    repository_name: str,
+    request: dict[str, Any],
+    export: Callable[[RepositoryExporter, str], dict[str, Any]],
+) -> dict[str, Any]:
+    """Export the completed generation unless the key has been delivered, and record it with the request."""
     get_project(user=user, project_id=project.pk, write=True)
     generation = completed_generation(project=project, execution_id=execution_id)
-
-    def export() -> dict[str, Any]:
-        exporter = RepositoryExporter(str(project.pk), generation_id=str(generation.pk))
-        return exporter.export_to_git(url=url, repository_name=repository_name, commit=generation.commit, branch=branch)
-
-    return _delivered(
+    exporter = RepositoryExporter(str(project.pk), generation_id=str(generation.pk))
+    return delivered(
         RepositoryExport(
             key=key,
             generated_project=generation,
-            export_type=RepositoryExport.ExportType.GIT,
-            repository_name=(repository_name or "")[:200],
-            config={"request": {"repository_name": repository_name, "url": url, "branch": branch}},
+            export_type=export_type,
+            repository_name=repository_name[:200],
+            config={"request": request},
             created_by=user,
         ),
-        effect=export,
+        effect=lambda: export(exporter, generation.commit),
         recorded=lambda result: {"repository_name": result["full_name"][:200], "repository_url": result["html_url"]},
     )
 
@@ -80,7 +198,7 @@ def deliver_archive(
         )
     get_project(user=user, project_id=project.pk, write=True)
     generation = completed_generation(project=project, execution_id=execution_id)
-    return _delivered(
+    return delivered(
         RepositoryExport(
             key=key,
             generated_project=generation,
@@ -91,75 +209,3 @@ def deliver_archive(
         effect=lambda: package(project=project, user=user, execution_id=execution_id, format=format),
         recorded=lambda result: {"archive_path": result["path"], "archive_size": result["size"]},
     )
-
-
-def _delivered(
-    wanted: RepositoryExport,
-    *,
-    effect: Callable[[], dict[str, Any]],
-    recorded: Callable[[dict[str, Any]], dict[str, Any]],
-) -> dict[str, Any]:
-    """Do the effect unless the key has been delivered, and record how it went.
-
-    recorded: the columns that a result fills.
-    """
-    export = _opened(wanted)
-    if export.status == _Status.COMPLETED:
-        return _as_result(export)
-    generation: GeneratedProject = export.generated_project
-    try:
-        result = effect()
-    except RepomillError as error:
-        _update(export, status=_Status.FAILED, error_message=error.message)
-        raise
-    except (Interrupted, Exception):
-        # Cancelled, past its time limit, or a fault: whatever it is, nobody delivers it any more.
-        _update(export, status=_Status.FAILED, error_message="The delivery was interrupted before it was done.")
-        raise
-    _update(
-        export,
-        status=_Status.COMPLETED,
-        error_message="",
-        commit=generation.commit,
-        config={**export.config, "result": result},
-        completed_at=timezone.now(),
-        **recorded(result),
-    )
-    export.refresh_from_db()
-    return _as_result(export)
-
-
-def _opened(wanted: RepositoryExport) -> RepositoryExport:
-    """Return the key's row, made if need be; as one that is being exported unless it is completed."""
-    export, _ = RepositoryExport.objects.get_or_create(
-        key=wanted.key,
-        defaults={
-            "generated_project": wanted.generated_project,
-            "export_type": wanted.export_type,
-            "repository_name": wanted.repository_name,
-            "config": wanted.config,
-            "created_by": wanted.created_by,
-        },
-    )
-    same = (
-        export.generated_project_id == wanted.generated_project_id
-        and export.export_type == wanted.export_type
-        and export.config.get("request") == wanted.config["request"]
-    )
-    if not same:
-        raise Conflict("This key was used for another delivery.", field="key", hint="Use a key of its own for each.")
-    if export.status != _Status.COMPLETED:
-        _update(export, status=_Status.EXPORTING)
-    return export
-
-
-def _update(export: RepositoryExport, **values: Any) -> None:  # noqa: ANN401  (columns)
-    """Change the row unless it has been completed, which only happens once."""
-    RepositoryExport.objects.filter(pk=export.pk).exclude(status=_Status.COMPLETED).update(
-        **values, updated_at=timezone.now()
-    )
-
-
-def _as_result(export: RepositoryExport) -> dict[str, Any]:
-    result: dict[str, Any] = export.config["result"]
-    return {**result, "export": str(export.pk), "generation": str(export.generated_project_id)}

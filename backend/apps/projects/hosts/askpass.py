@@ -6,15 +6,14 @@ a redirect, or a rewritten URL) gets no answer.
 
 from __future__ import annotations
 
-import base64
 import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import quote, quote_plus
 
+from backend.apps.credentials.secret import Secret
 from backend.errors import ConfigurationError, InvalidInput
 
 # Fixed text: what varies comes in variables, quoted, so that nothing in it is read as a pattern or a command.
@@ -53,10 +52,7 @@ def answering(*, origin: str, username: str, credential_file: Path) -> Iterator[
 def forms_of_secret(*, username: str, credential_file: Path) -> tuple[str, ...]:
     """Return every spelling in which the other side might send the token back, to be removed from what it says."""
     _require_private(credential_file)
-    token = credential_file.read_text().strip()
-    pair = f"{username}:{token}"
-    encoded = {base64.b64encode(text.encode()).decode() for text in (token, pair)}
-    return tuple({token, quote(token, safe=""), quote_plus(token), *encoded, *(text.rstrip("=") for text in encoded)})
+    return tuple(Secret(credential_file.read_text().strip()).forms(username=username))
 
 
 def _require_private(credential_file: Path) -> None:

@@ -14,21 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import sleep as real_sleep
 
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
-
 from backend.apps.projects.errors import GitFailed, RepositoryExists
 from backend.apps.projects.hosts.addresses import local_address, remote_address, valid_branch
 from backend.apps.projects.hosts.askpass import answering, forms_of_secret
-from backend.apps.projects.hosts.base import DEFAULT_USERNAME, PushResult, Target
+from backend.apps.projects.hosts.base import DEFAULT_USERNAME, PushResult, Standing, Target
 from backend.apps.projects.hosts.outcomes import meaning, moved_on
+from backend.apps.projects.hosts.patience import patiently
 from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_store import GitStore, create_bare
-from backend.errors import InvalidInput, RateLimited, RemoteRefused, TemporaryFailure
+from backend.errors import InvalidInput, RemoteRefused
 
 LOOK_SECONDS = 30.0
 PUSH_SECONDS = 600.0
-BLIP_TRIES = 4
-BLIP_SECONDS = 10.0
 
 _REF_LINE = re.compile(
     rb"(?P<id>[0-9a-f]{40,64})\trefs/heads/(?P<branch>[^\n]+)|ref: refs/heads/(?P<head>[^\t\n]+)\tHEAD"
@@ -99,22 +96,13 @@ def push_commit(
 ) -> PushResult:
     """See that the target's branch is at the commit, which the store has.
 
-    Faults of a moment are tried again for about ten seconds. It may be repeated after any failure.
+    Faults of a moment are tried again, see `patience`. It may be repeated after any failure.
     Raises Diverged, RepositoryExists, CredentialRejected, RemoteRefused, RateLimited, RemoteUnreachable.
     """
     if not store.has(commit):
         raise InvalidInput(f"The project's git store has no commit {commit[:64]!r}.", field="commit")
     pusher = _Pusher(target=target, store=store, commit=commit)
-    retrying = Retrying(
-        retry=retry_if_exception(
-            lambda error: isinstance(error, TemporaryFailure) and not isinstance(error, RateLimited)
-        ),
-        stop=stop_after_attempt(BLIP_TRIES) | stop_after_delay(BLIP_SECONDS),
-        wait=wait_random_exponential(multiplier=0.25, max=3),
-        sleep=sleep,
-        reraise=True,
-    )
-    heads = retrying(pusher.push)
+    heads = patiently(sleep=sleep, fresh=target.standing is Standing.FRESH)(pusher.push)
     return PushResult(
         host=host,
         full_name=target.full_name,
@@ -124,6 +112,7 @@ def push_commit(
         branch=target.branch,
         commit=commit,
         created=target.created,
+        adopted=target.adopted,
         pushed=pusher.pushed,
     )
 
@@ -143,10 +132,10 @@ class _Pusher:
         there = heads.branches.get(self.target.branch)
         if there == self.commit:
             return heads
-        if there is None and heads.branches and not any(map(self.store.has, heads.branches.values())):
+        if self._is_somebody_elses(heads):
             raise RepositoryExists(
-                f"{self._shown} has content that is not this project's; nothing was pushed.",
-                hint="Choose an empty repository, or one that this project was exported to before.",
+                f"{self._shown}: {self.target.full_name} is there and is not this project's; nothing was changed.",
+                hint="Choose another name, or a repository that this project was exported to before.",
             )
         if there is not None and not (self.store.has(there) and self.store.is_ancestor(there, of=self.commit)):
             raise moved_on(self._shown)
@@ -158,6 +147,16 @@ class _Pusher:
             timeout=PUSH_SECONDS,
         )
         return heads
+
+    def _is_somebody_elses(self, heads: Heads) -> bool:
+        standing = self.target.standing
+        if standing is Standing.KNOWN:
+            return False
+        if standing is Standing.GIVEN and self.target.branch in heads.branches:
+            # Whoever named the repository is told that the branch has moved on.
+            return False
+        has_content = bool(heads.branches) or standing is Standing.UNPROVEN
+        return has_content and not any(map(self.store.has, heads.branches.values()))
 
     def _look(self) -> Heads:
         answer = self._git(
@@ -181,7 +180,8 @@ class _Pusher:
                 ).output
             except GitFailed as failure:
                 # Without the failure as its cause: its text has not been cleaned of this credential.
-                raise meaning(failure, host=self._shown, created=self.target.created, secrets=secrets) from None
+                fresh = self.target.created or self.target.standing is Standing.FRESH
+                raise meaning(failure, host=self._shown, created=fresh, secrets=secrets) from None
 
     @contextmanager
     def _credential(self) -> Iterator[tuple[Mapping[str, str], Sequence[str]]]:

@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterable
 
 from backend.apps.projects.errors import CredentialRejected, Diverged, GitFailed
-from backend.apps.projects.services.git_words import clean
-from backend.errors import RateLimited, RemoteRefused, RemoteUnreachable, RepomillError
+from backend.apps.projects.hosts.answers import USUAL_WAIT
+from backend.apps.projects.services.git_words import clean, says_disk_is_full
+from backend.errors import RateLimited, RemoteRefused, RemoteUnreachable, RepomillError, TemporaryFailure
 
 _MOVED_ON = re.compile(r"\((?:fetch first|non-fast-forward|stale info|needs force|already exists)\)")
 _RACE = re.compile(
     r"cannot lock ref|failed to (?:update|lock) ref|unable to lock|incorrect old value|reference already exists"
 )
+_SCOPE = re.compile(r"without [`'\"]?(?P<scope>workflows?)[`'\"]? (?:scope|permission)")
 _RULES: tuple[tuple[re.Pattern[str], type[RepomillError], str | None], ...] = (
     (
         re.compile(r"returned error: 429|HTTP 429|too many requests", re.IGNORECASE),
@@ -77,11 +79,19 @@ def meaning(failure: GitFailed, *, host: str, created: bool = False, secrets: It
     said = _remote_lines(words)
     if failure.timed_out:
         return RemoteUnreachable(f"{host} did not answer in time.", hint="Try again later.")
+    if says_disk_is_full(words):
+        return TemporaryFailure(f"{host} has no space left: {said or words}", hint="Free space on its disk.")
     if refused and _MOVED_ON.search(refused):
         return moved_on(host)
     if refused and _RACE.search(f"{refused}\n{words}"):
         return RemoteUnreachable(
             f"{host} is being pushed to by somebody else: {refused}", hint="Try again in a moment."
+        )
+    if lacking := _SCOPE.search(f"{refused}\n{said}"):
+        return CredentialRejected(
+            f"{host} refused the push: {said or refused}",
+            hint="Give a credential that may change workflows, or leave .github/workflows out.",
+            missing_scope=lacking["scope"],
         )
     if refused:
         return RemoteRefused(
@@ -93,7 +103,9 @@ def meaning(failure: GitFailed, *, host: str, created: bool = False, secrets: It
         if pattern.search(words):
             if created and kind is RemoteRefused and "not " in words:
                 return RemoteUnreachable(f"{host} is not ready yet: {said or words}", hint="Try again in a moment.")
-            return kind(f"{host}: {said or words}", hint=hint)
+            # Git does not show how long the host asks to wait; a limit must not use up retries all the same.
+            wait = USUAL_WAIT if kind is RateLimited else None
+            return kind(f"{host}: {said or words}", hint=hint, retry_after=wait)
     return RemoteRefused(f"{host} refused: {said or words or failure.message}")
 
 
