@@ -37,6 +37,8 @@ class ServiceTask(Task[Any, Any]):
     """The base of all service tasks."""
 
     abstract = True
+    body: Body | None = None
+    """The decorated function; None for this base itself."""
 
     def apply_async(self, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:  # noqa: ANN401
         """Send a message. Raises TypeError for anything but a TaskExecution's id: arguments never travel."""
@@ -70,7 +72,9 @@ def service_task(name: str) -> Callable[[Body], ServiceTask]:
             _run(self, body, UUID(task_id))
 
         make = app.task(name=name, base=ServiceTask, bind=True, max_retries=None, typing=False, throws=(TaskFailed,))
-        return make(run)
+        made: ServiceTask = make(run)
+        made.body = staticmethod(body)
+        return made
 
     return register
 

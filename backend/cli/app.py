@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from backend.cli import exit_codes
-from backend.cli.messages import debugging, show_error
+from backend.cli.messages import as_told, debugging, show_error
 from backend.errors import RepomillError
 
 # Name, where it is (a function, or a `typer.Typer` for a group), and its line in the list of commands.
@@ -25,6 +25,7 @@ COMMANDS: Final[list[tuple[str, str, str]]] = [
     ("run", "backend.cli.commands.run:run", "Start a run of a workflow."),
     ("show", "backend.cli.commands.show:show", "Show a run: steps, attempts, waits, results."),
     ("executions", "backend.cli.commands.executions:executions", "List runs, newest first."),
+    ("call", "backend.cli.commands.call:call", "Do one service method as a task, outside any workflow."),
     ("pause", "backend.cli.commands.control:pause", "Let nothing more of a run begin."),
     ("resume", "backend.cli.commands.control:resume", "Let a paused or failed run go on."),
     ("cancel", "backend.cli.commands.control:cancel", "Cancel a run, or one step of it."),
@@ -32,7 +33,8 @@ COMMANDS: Final[list[tuple[str, str, str]]] = [
     ("rerun", "backend.cli.commands.control:rerun", "Start a run once more, with the same inputs or others."),
     ("resolve", "backend.cli.commands.control:resolve", "Settle a task whose outcome is in doubt."),
     ("schema", "backend.cli.commands.schema:schema", "Print the JSON Schema of workflow definitions, for editors."),
-    ("projects", "backend.cli.commands.projects:projects", "Make and list projects."),
+    ("projects", "backend.cli.commands.projects:projects", "Make and list projects; log and diff of generations."),
+    ("credentials", "backend.cli.commands.credentials:credentials", "Keep the secrets that workflows name, encrypted."),
     ("migrate", "backend.cli.commands.migrate:migrate", "Bring the database up to date, and make the operator."),
     ("flower", "backend.cli.commands.flower:flower", "Run Flower alone, where `repomill up` is not used."),
     ("doctor", "backend.cli.commands.doctor:doctor", "Check the installation and say how to mend what is wrong."),
@@ -111,8 +113,6 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if debugging():
             raise
-        fault = RepomillError(
-            f"{type(error).__name__}: {error}", hint="This is a fault of Repomill. REPOMILL_DEBUG=1 shows where."
-        )
+        fault = as_told(error)
         show_error(fault)
-        sys.exit(exit_codes.INTERNAL)
+        sys.exit(exit_codes.exit_code_for(fault))

@@ -29,6 +29,19 @@ def read_inputs(pairs: Sequence[str], schema: Mapping[str, Any]) -> dict[str, An
     return inputs
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file. Raises InvalidInput with line and column."""
+    try:
+        found = read_json(_file("arguments", path))
+    except NotJSON as error:
+        raise InvalidInput(
+            f"The file {path} is not JSON: {error.reason}.", field="--arguments", line=error.line, column=error.column
+        ) from error
+    if not isinstance(found, dict):
+        raise InvalidInput(f"The file {path} holds no JSON object.", field="--arguments", expected="an object")
+    return found
+
+
 def _value(name: str, text: str, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401  (JSON)
     if text.startswith("@"):
         text = _file(name, Path(text[1:]))

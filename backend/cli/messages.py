@@ -10,7 +10,7 @@ import sys
 import traceback
 from typing import TextIO
 
-from backend.errors import RepomillError
+from backend.errors import ConfigurationError, RepomillError
 
 
 def visible(text: str) -> str:
@@ -39,6 +39,16 @@ def show_error(error: RepomillError, *, stream: TextIO | None = None) -> None:
     for line in error_lines(error):
         stream.write(line + "\n")
     stream.flush()
+
+
+def as_told(error: Exception) -> RepomillError:
+    """Return an error that nobody expected as one that can be shown; what has a well-known cause says what to do."""
+    words = str(error)
+    # SQLite's words and PostgreSQL's; the command may have failed before Django was there to tell the type.
+    if "no such table" in words or ("relation" in words and "does not exist" in words):
+        return ConfigurationError("The database is not set up yet.", hint="Run: repomill migrate  (or: repomill up)")
+    hint = "This is a fault of Repomill. REPOMILL_DEBUG=1 shows where."
+    return RepomillError(f"{type(error).__name__}: {words}", hint=hint)
 
 
 def debugging() -> bool:

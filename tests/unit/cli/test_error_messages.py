@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from backend.cli.messages import error_lines, show_error, visible
+from backend.cli.messages import as_told, error_lines, show_error, visible
 from backend.errors import ConfigurationError, InvalidInput
 
 
@@ -56,3 +56,17 @@ def test_the_traceback_is_shown_on_request_only(monkeypatch: pytest.MonkeyPatch)
     assert shown() == "error: No. [invalid_input]\n"
     monkeypatch.setenv("REPOMILL_DEBUG", "1")
     assert "Traceback" in shown()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("no such table: workflows_workflowexecution", "configuration_error"),
+        ('relation "workflows_workflowexecution" does not exist\nLINE 1: SELECT', "configuration_error"),
+        ("division by zero", "internal_error"),
+    ],
+)
+def test_an_unexpected_error_says_what_to_do_where_that_is_known(words: str, code: str) -> None:
+    told = as_told(RuntimeError(words))
+    assert told.code == code
+    assert told.hint

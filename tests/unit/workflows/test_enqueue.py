@@ -11,26 +11,28 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_method_is_recorded_sent_and_done(user, runner, broker):
-    task = enqueue_method(method="generation.write_file", arguments={"path": "x"}, key="k", user=user, project_name="p")
+    task = enqueue_method(
+        method="generation.write_file", arguments={"path": "x", "content": ""}, key="k", user=user, project_name="p"
+    )
     assert broker.sent == [[task.pk]]
     assert task.description == "p · generation.write_file"
     assert isinstance(runner.do(task.pk), Completed)
     task.refresh_from_db()
     assert task.status == "completed"
-    assert task.result == {"did": {"path": "x"}}
+    assert task.result == {"did": {"path": "x", "content": ""}}
 
 
 def test_the_same_key_is_the_same_work(user, broker):
-    first = enqueue_method(method="generation.write_file", arguments={"path": "x"}, key="k", user=user)
-    again = enqueue_method(method="generation.write_file", arguments={"path": "x"}, key="k", user=user)
+    first = enqueue_method(method="generation.write_file", arguments={"path": "x", "content": ""}, key="k", user=user)
+    again = enqueue_method(method="generation.write_file", arguments={"path": "x", "content": ""}, key="k", user=user)
     assert again.pk == first.pk
     assert TaskExecution.objects.count() == 1
     with pytest.raises(Conflict):
-        enqueue_method(method="generation.write_file", arguments={"path": "y"}, key="k", user=user)
+        enqueue_method(method="generation.write_file", arguments={"path": "y", "content": ""}, key="k", user=user)
     with pytest.raises(InvalidInput):
-        enqueue_method(method="generation.write_file", arguments={"path": object()}, key="z", user=user)
+        enqueue_method(method="generation.write_file", arguments={"path": object(), "content": ""}, key="z", user=user)
     with pytest.raises(InvalidInput):
-        enqueue_method(method="generation.write_file", arguments={}, key="with space", user=user)
+        enqueue_method(method="generation.cleanup", arguments={}, key="with space", user=user)
 
 
 @pytest.mark.parametrize(("error", "outcome"), [(RemoteRefused, Failed), (RemoteUnreachable, TryAgain)])
@@ -39,5 +41,5 @@ def test_it_fails_and_waits_like_any_other(user, runner, error, outcome):
         raise error
 
     runner.service = raises
-    task = enqueue_method(method="generation.write_file", arguments={}, key="k", user=user)
+    task = enqueue_method(method="generation.cleanup", arguments={}, key="k", user=user)
     assert isinstance(runner.do(task.pk), outcome)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from backend.apps.authentication.models import User
 from backend.apps.workflows.definitions.json_values import check_json
+from backend.apps.workflows.methods import check_call
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.publishing import publish_chain, publish_grace
 from backend.errors import Conflict, InvalidInput
@@ -32,9 +33,11 @@ def enqueue_method(
 
     key: names the work for ever, in up to 200 printable ASCII characters without spaces. The same key with the same
         method and arguments returns the task there is.
-    Raises InvalidInput for arguments that are not JSON, Conflict for a key that was used for something else.
+    Raises InvalidInput for a method that there is not, and for arguments that it does not take or that are not JSON;
+    Conflict for a key that was used for something else.
     """
     check_json(arguments, where="arguments")
+    check_call(method, arguments)
     if not KEY.fullmatch(key):
         # It becomes the Idempotency-Key of the calls that the task makes.
         raise InvalidInput(
