@@ -39,6 +39,19 @@ def test_the_commands_of_run_it(installation: Installation):
     assert "execution completed" in outputs[3]
 
 
+def test_looking_into_a_project_and_calling_one_method(installation: Installation):
+    wanted = next(block for block in blocks("") if "projects log shop" in block)
+    lines = [line.split("#")[0].split() for line in wanted.splitlines() if line.startswith("repomill")]
+    assert [line[1:3] for line in lines][:2] == [["projects", "log"], ["projects", "diff"]]
+    outputs = [installation.cli(*line[1:]) for line in lines]
+    assert "README.md" in outputs[1]
+    assert "generation.write_file path content [encoding]" in outputs[2]
+    assert "generation.write_file completed" in outputs[3]
+    # The same key once more: the same task, and nothing is done.
+    again = installation.json(*lines[3][1:])
+    assert (again["status"], again["attempt"], again["key"]) == ("completed", 1, "note-a")
+
+
 def test_a_workflow_of_ones_own(installation: Installation, tmp_path: Path):
     definition = tmp_path / "note.yaml"
     definition.write_text(next(block for block in blocks("yaml") if "publish-note" in block))
