@@ -16,7 +16,16 @@ from backend.cli.stack.lock import StackInfo, running_stack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Answer = TypeVar("Answer")
-FOREIGN = ("DJANGO_SETTINGS_MODULE", "REDIS_URL", "DATABASE_URL", "BACKEND_URL", "COVERAGE_PROCESS_START")
+FOREIGN = (
+    "DJANGO_SETTINGS_MODULE",
+    "DATABASE_URL",
+    "DATABASE_URL_FILE",
+    "REDIS_URL",
+    "REDIS_URL_FILE",
+    "BACKEND_URL",
+    "GENERATED_PROJECTS_DIR",
+    "COVERAGE_PROCESS_START",
+)
 
 
 class Installation:

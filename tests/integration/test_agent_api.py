@@ -6,7 +6,6 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,30 +23,30 @@ from backend.apps.authentication.models import User
 from backend.apps.authentication.services.jwt_service import jwt_service
 from backend.config.celery import app
 from backend.errors import RemoteUnreachable
-from tests.integration.postgresql import postgresql
+from tests.integration.postgresql import NewDatabase
 from tests.integration.web_process import AnswerLoser, WebProcess
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 # The same row lies in this process' database and in the server's: the one mints the token, the other believes it.
 USER_ID = UUID("6f3f7a52-6f2c-4b2e-9d0e-5a1c5e9b8f10")
 PASSWORD_HASH = "!not a password, but the same on both sides"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
+@pytest.fixture(scope="module")
+def web(new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
     """The web process on each kind of database, which knows the user `agent`."""
     signing_key = str(django_settings.SIMPLE_JWT["SIGNING_KEY"])
-    with postgresql() if request.param == "postgresql" else nullcontext("") as database_url:
-        process = WebProcess(tmp_path_factory.mktemp("web"), signing_key=signing_key, database_url=database_url)
-        try:
-            process.django(
-                "from backend.apps.authentication.models import User\n"
-                f"User.objects.create(id='{USER_ID}', username='agent', password='{PASSWORD_HASH}')\nanswer = 1"
-            )
-            yield process
-        finally:
-            process.stop()
+    database_url = new_database().get("DATABASE_URL", "")
+    process = WebProcess(tmp_path_factory.mktemp("web"), signing_key=signing_key, database_url=database_url)
+    try:
+        process.django(
+            "from backend.apps.authentication.models import User\n"
+            f"User.objects.create(id='{USER_ID}', username='agent', password='{PASSWORD_HASH}')\nanswer = 1"
+        )
+        yield process
+    finally:
+        process.stop()
 
 
 @pytest.fixture

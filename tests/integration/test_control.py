@@ -13,7 +13,7 @@ from tests.integration.git_http_server import GitHttpServer
 from tests.integration.installation import Installation
 from tests.integration.trees import clone, commits
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.both_databases]
 
 WORKFLOW = """\
 name: control

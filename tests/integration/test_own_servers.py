@@ -8,7 +8,7 @@ import pytest
 
 from backend.cli.stack.broker import EmbeddedBroker
 from tests.integration.installation import ROOT, Installation
-from tests.integration.postgresql import postgresql
+from tests.integration.postgresql import PostgreSQL
 from tests.integration.trees import clone, commits
 
 pytestmark = pytest.mark.integration
@@ -16,9 +16,10 @@ pytestmark = pytest.mark.integration
 EXAMPLE = str(ROOT / "examples" / "publish-service" / "workflow.yaml")
 
 
-def test_redis_url_and_database_url_replace_the_embedded_parts(tmp_path: Path):
+def test_redis_url_and_database_url_replace_the_embedded_parts(tmp_path: Path, postgresql: PostgreSQL):
     (tmp_path / "broker").mkdir()
-    with postgresql() as database_url, EmbeddedBroker(tmp_path / "broker") as broker:
+    with EmbeddedBroker(tmp_path / "broker") as broker:
+        database_url = postgresql.create_database()
         installation = Installation(tmp_path / "d", DATABASE_URL=database_url, REDIS_URL=broker.url)
         installation.start("--no-flower")
         try:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.integration.installation import ROOT, Installation
+from tests.integration.postgresql import NewDatabase
 from tests.integration.trees import archive_tree, clone, commits, files_of, tree_of
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.both_databases]
 
 RUNS = 10
 EXAMPLE = ROOT / "examples" / "publish-service" / "workflow.yaml"
@@ -55,8 +56,8 @@ answer = {
 """
 
 
-def test_ten_queued_runs_survive_and_each_effect_happens_once(tmp_path: Path):
-    installation = Installation(tmp_path / "d", REPOMILL_WORKER_CONCURRENCY="1")
+def test_ten_queued_runs_survive_and_each_effect_happens_once(tmp_path: Path, new_database: NewDatabase):
+    installation = Installation(tmp_path / "d", REPOMILL_WORKER_CONCURRENCY="1", **new_database())
     try:
         installation.start("--no-flower")
         ids = installation.django(START)

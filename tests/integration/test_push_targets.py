@@ -10,7 +10,7 @@ from tests.integration.git_http_server import GitHttpServer
 from tests.integration.installation import Installation
 from tests.integration.trees import clone, commits
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.both_databases]
 
 WORKFLOW = """\
 name: publish-to
@@ -63,8 +63,8 @@ def test_an_unreachable_target_is_tried_again_with_growing_pauses_until_it_is_ba
     shown = running.wait_until(waited_twice, patience=90, what="two retries")
     assert shown["status"] == "running"
     assert publish_task(shown)["error"]["code"] == "remote_unreachable"
-    told = running.cli("show", started["id"])
-    assert "again in" in told
+    # It may be trying just now.
+    running.wait_until(lambda: "again in" in running.cli("show", started["id"]), patience=60, what="the next pause")
 
     with server:
         done = running.json("show", started["id"], "--follow")

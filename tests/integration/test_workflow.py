@@ -16,7 +16,7 @@ from backend.cli.stack.lock import running_stack
 from tests.integration.installation import ROOT, Installation
 from tests.integration.trees import archive_tree, clone, commits, files_of, tree_of
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.both_databases]
 
 EXAMPLE = str(ROOT / "examples" / "publish-service" / "workflow.yaml")
 

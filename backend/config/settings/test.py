@@ -1,14 +1,31 @@
-"""Settings of the tests: everything below one temporary folder, quick password hashing, no other difference."""
+"""Settings of the tests: everything below one temporary folder, quick password hashing, no other difference.
+
+REPOMILL_TEST_DATABASE_URL names the server on which the tests make their database; without it they use SQLite. What the
+environment says of an installation does not reach them: a shell that is set up for one can run the tests.
+"""
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 
+
+def _remove(folder: str, *, owner: int) -> None:
+    # A forked child comes by here too.
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+for _name in ("DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE", "BACKEND_URL", "GENERATED_PROJECTS_DIR"):
+    os.environ.pop(_name, None)
+os.environ["DATABASE_URL"] = os.environ.get("REPOMILL_TEST_DATABASE_URL", "")
 if "REPOMILL_DATA_DIR" not in os.environ:
     os.environ["REPOMILL_DATA_DIR"] = tempfile.mkdtemp(prefix="repomill-test-")
+    atexit.register(_remove, os.environ["REPOMILL_DATA_DIR"], owner=os.getpid())
 
-from backend.config.settings.base import *  # noqa: F403  (the settings module is the interface)
+from backend.config.settings.base import *  # noqa: E402, F403  (the settings module is the interface)
 
 # The tests' git servers listen on this machine.
 GIT_INTERNAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
