@@ -1,4 +1,4 @@
-"""The one module that sends to Celery.
+"""The one module that sends to Celery, and that asks the broker whether it still has what it was sent.
 
 A message holds ids. It is a reminder: if it is lost, or cannot be sent at all, the pending row stays, and the
 reconciler sends another.
@@ -7,12 +7,14 @@ reconciler sends another.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from celery import chain
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from backend.apps.workflows.models import TaskExecution
 from backend.config.celery import app
@@ -22,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 FIRST_GRACE = timedelta(seconds=20)
 LONGEST_GRACE = timedelta(minutes=10)
+UNANSWERED = (OperationalError, RedisError, OSError)
+MARK = "repomill:mark"
+"""A key in the broker that is gone when all the messages are."""
 
 
 def publish_grace(times: int) -> timedelta:
@@ -42,6 +47,42 @@ def publish_chain(tasks: Sequence[TaskExecution]) -> bool:
         return False
     reached(Failpoint.AFTER_PUBLISH)
     return True
+
+
+def broker_has_forgotten() -> bool:
+    """Say whether the broker has lost all it was sent: flushed, or started again without its file.
+
+    It is asked for a mark that `mark_broker` left there. False also where it does not answer: then nothing can be sent
+    either. Brokers that do not speak Redis keep no mark.
+    """
+    try:
+        with _client() as client:
+            return client is not None and not client.exists(MARK)
+    except UNANSWERED:
+        return False
+
+
+def mark_broker() -> None:
+    """Leave the mark that `broker_has_forgotten` looks for."""
+    try:
+        with _client() as client:
+            if client is not None:
+                client.set(MARK, "1")
+    except UNANSWERED as error:
+        logger.warning("the broker took no mark: %s", type(error).__name__)
+
+
+@contextmanager
+def _client() -> Iterator[Any]:
+    """Give a client of the broker; None where it does not speak Redis."""
+    pool: Any = app.pool
+    with pool.acquire(block=True) as connection:
+        if connection.transport.driver_type != "redis":
+            yield None
+            return
+        # Asked for first, since the channel itself would be waited for without end.
+        connection.ensure_connection(max_retries=1)
+        yield connection.default_channel.client
 
 
 def _signature(task: TaskExecution) -> Any:  # noqa: ANN401  (Celery's Signature is generic over the task)

@@ -83,6 +83,8 @@ def _database() -> dict[str, Any]:
         idle = f"-c idle_in_transaction_session_timeout={ENVIRONMENT.lease_seconds}s"
         options = parsed.setdefault("OPTIONS", {})
         options["options"] = f"{idle} {options.get('options', '')}".rstrip()
+        # The reconciler knows our own connections by it.
+        options.setdefault("application_name", "repomill")
         # The server plans the engine's few statements once per connection. PgBouncer lets this through since 1.21.
         options.setdefault("server_side_binding", True)
         options.setdefault("prepare_threshold", 3)

@@ -124,7 +124,15 @@ def test_discovering_endpoints_is_a_task(do, asked):
     assert (found["method"], found["path"], found["summary"]) == ("GET", "/api/v1/x/", "X")
 
 
-@pytest.mark.parametrize("name", ["maintenance.reconcile", "maintenance.forget_old_answers"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "maintenance.reconcile",
+        "maintenance.forget_old_answers",
+        "maintenance.fail_abandoned_generations",
+        "maintenance.repack_stores",
+    ],
+)
 def test_what_beat_asks_for_is_a_task(db, name):
     app.loader.import_default_modules()
     assert app.tasks[name].apply().successful()

@@ -111,9 +111,11 @@ def test_a_lost_message_is_sent_again_with_growing_patience(start, broker):
     now = timezone.now()
     assert reconcile(now=now + timedelta(seconds=10)).republished == 0
     assert reconcile(now=now + timedelta(seconds=25)).republished == 1
-    assert reconcile(now=now + timedelta(seconds=50)).republished == 0
-    assert reconcile(now=now + timedelta(seconds=70)).republished == 1
-    assert task_of(execution, "a").publish_count == 2
+    assert reconcile(now=now + timedelta(seconds=40)).republished == 0
+    assert reconcile(now=now + timedelta(seconds=50)).republished == 1
+    assert reconcile(now=now + timedelta(seconds=85)).republished == 0
+    assert reconcile(now=now + timedelta(seconds=95)).republished == 1
+    assert task_of(execution, "a").publish_count == 3
     assert publish_grace(50) == LONGEST_GRACE
 
 

@@ -7,23 +7,33 @@ paused its work waits, and where it was cancelled a lost worker ends the task.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from backend.apps.workflows.execution.chains import rest_of_chain
-from backend.apps.workflows.execution.claim import as_claimed, execution_goes_on
+from backend.apps.workflows.execution.claim import as_claimed, execution_goes_on, lease_duration
 from backend.apps.workflows.execution.events import History
 from backend.apps.workflows.execution.reading import lock_execution
 from backend.apps.workflows.execution.write_back import stop
-from backend.apps.workflows.models import TaskExecution
+from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.apps.workflows.publishing import publish_chain, publish_grace
 from backend.failpoints import Failpoint, reached
 
 BATCH = 500
+SENDING = timedelta(seconds=5)
+"""How long a round may take to send what it has taken. What is not sent by then, another round sends."""
+IDLE_TRANSACTIONS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user
+      AND application_name = current_setting('application_name')
+      AND state LIKE 'idle in transaction%%' AND state_change < now() - make_interval(secs => %s)
+"""
 Status = TaskExecution.Status
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,19 +51,33 @@ def reconcile(*, now: datetime) -> Report:
     return Report(republished=republished, taken_back=taken_back)
 
 
+def expect_no_answers(*, now: datetime) -> int:
+    """Have the next round send everything again that waits for a message: the broker has lost them all.
+
+    Returns how many tasks those are. What waits for a later time goes on waiting for it.
+    """
+    due = Q(not_before=None) | Q(not_before__lte=now)
+    waiting = TaskExecution.objects.filter(due, status=Status.PENDING, ready=True, next_publish_at__gt=now)
+    return waiting.update(next_publish_at=now, publish_count=0)
+
+
 def _take_back(now: datetime) -> int:
     expired = TaskExecution.objects.filter(status=Status.RUNNING, lease_expires_at__lt=now)
     taken = 0
+    held_up = False
     for task in expired.select_related("step").defer("arguments", "step__result")[:BATCH]:
         step_id = task.step.step_id if task.step else ""
         with transaction.atomic():
+            if not _may_lock(task):
+                held_up = True
+                continue
             execution = lock_execution(task.execution_id)
             mine = TaskExecution.objects.filter(
                 pk=task.pk, status=Status.RUNNING, attempt=task.attempt, lease_expires_at__lt=now
             )
             to_stop = mine.exclude(cancel_requested_at=None).exists()
             if not to_stop and not mine.update(
-                status=Status.PENDING, lost_worker=True, lease_expires_at=None, next_publish_at=now
+                status=Status.PENDING, lost_worker=True, lease_expires_at=None, next_publish_at=now, publish_count=0
             ):
                 continue
             taken += 1
@@ -70,20 +94,60 @@ def _take_back(now: datetime) -> int:
             if to_stop:
                 stop(as_claimed(task, task.started_at or now, step_id=step_id))
         reached(Failpoint.TAKING_BACK)
+    if held_up:
+        _end_idle_transactions()
     return taken
+
+
+def _may_lock(task: TaskExecution) -> bool:
+    """Lock the task's execution; False where somebody else has it locked, who may be stopped in the middle of it.
+
+    To wait for one would hold up all the others, and soon every worker: each round comes to another one.
+    """
+    if task.execution_id is None:
+        return True
+    rows = WorkflowExecution.objects.filter(pk=task.execution_id)
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(skip_locked=True)
+    return bool(rows.values_list("pk", flat=True))
+
+
+def _end_idle_transactions() -> None:
+    """Have the server end transactions of ours in which nothing has happened for a lease: a stopped process holds them.
+
+    Their connections ask the server to do so by itself, but its clock has been seen not to run in every case. SQLite
+    has nobody who could.
+    """
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(IDLE_TRANSACTIONS, [lease_duration().total_seconds()])
+        ended = len(cursor.fetchall())
+    if ended:
+        logger.warning("%d transactions were ended in which nothing had happened for a lease", ended)
 
 
 def _republish(now: datetime) -> int:
     with transaction.atomic():
         due = TaskExecution.objects.filter(status=Status.PENDING, ready=True, next_publish_at__lte=now)
         tasks = list(_locked(due.filter(execution_goes_on())).order_by("next_publish_at")[:BATCH])
-        for task in tasks:
-            TaskExecution.objects.filter(pk=task.pk).update(
-                publish_count=F("publish_count") + 1, next_publish_at=now + publish_grace(task.publish_count + 1)
-            )
+        TaskExecution.objects.filter(pk__in=[task.pk for task in tasks]).update(next_publish_at=now + SENDING)
     if tasks:
         reached(Failpoint.REPUBLISHING)
-    return sum(publish_chain(rest_of_chain(task)) for task in tasks)
+    sent = 0
+    for task in tasks:
+        if not publish_chain(rest_of_chain(task)):
+            # The others would fare no better, and each would wait for the broker in vain.
+            break
+        sent += 1
+        _note_sent(task, now)
+    return sent
+
+
+def _note_sent(task: TaskExecution, now: datetime) -> None:
+    """Give the message time to be answered; unless the task has been claimed meanwhile."""
+    unanswered = TaskExecution.objects.filter(pk=task.pk, status=Status.PENDING, next_publish_at=now + SENDING)
+    unanswered.update(publish_count=F("publish_count") + 1, next_publish_at=now + publish_grace(task.publish_count))
 
 
 def _locked(tasks: QuerySet[TaskExecution]) -> QuerySet[TaskExecution]:
