@@ -18,7 +18,14 @@ def _remove(folder: str, *, owner: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-for _name in ("DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE", "BACKEND_URL", "GENERATED_PROJECTS_DIR"):
+for _name in (
+    "DATABASE_URL_FILE",
+    "REDIS_URL",
+    "REDIS_URL_FILE",
+    "BACKEND_URL",
+    "GENERATED_PROJECTS_DIR",
+    "REPOMILL_CREDENTIAL_KEYS_FILE",
+):
     os.environ.pop(_name, None)
 os.environ["DATABASE_URL"] = os.environ.get("REPOMILL_TEST_DATABASE_URL", "")
 if "REPOMILL_DATA_DIR" not in os.environ:
