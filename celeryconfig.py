@@ -95,6 +95,11 @@ beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "sweep-archives": {
+        "task": "maintenance.sweep_archives",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
     "repack-stores": {
         "task": "maintenance.repack_stores",
         "schedule": 900.0,

@@ -6,10 +6,12 @@ They send no events: in Flower they would push the work out of sight.
 from __future__ import annotations
 
 import logging
+import time
 
 from django.utils import timezone
 
 from backend.api.idempotency import forget_old_answers as forget_once
+from backend.apps.projects.services.archive_storage import sweep_leftovers
 from backend.apps.projects.services.generation_records import fail_abandoned
 from backend.apps.projects.services.repacking import repack_stores as repack_once
 from backend.apps.workflows.execution.reconcile import expect_no_answers
@@ -55,3 +57,11 @@ def repack_stores() -> None:
     repacked = repack_once()
     if repacked:
         logger.info("repacked %d git stores", repacked)
+
+
+@app.task(name="maintenance.sweep_archives", send_events=False)
+def sweep_archives() -> None:
+    """Remove what killed attempts left beside the archives."""
+    swept = sweep_leftovers(now=time.time())
+    if swept:
+        logger.info("removed %d unfinished archives", swept)

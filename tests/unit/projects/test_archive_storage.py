@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +14,14 @@ from django.core.files.storage import InMemoryStorage, storages
 
 from backend.apps.projects.models import Archive
 from backend.apps.projects.services import archive_storage
-from backend.apps.projects.services.archive_storage import archives_storage, is_whole, open_archive, real_path
+from backend.apps.projects.services.archive_storage import (
+    LEFTOVER_SECONDS,
+    archives_storage,
+    is_whole,
+    open_archive,
+    real_path,
+    sweep_leftovers,
+)
 from backend.apps.projects.services.generations import generate, package
 from backend.errors import TemporaryFailure
 
@@ -85,3 +93,19 @@ def test_older_rows_become_keys(packed):
     assert Archive.objects.get().path == real_path(key)
     migration.paths_to_keys(apps, None)
     assert Archive.objects.get().path == key
+
+
+def test_what_killed_attempts_left_is_swept_and_nothing_else(packed, settings):
+    archive = Path(packed()["path"])
+    old, young = archive.with_name(".old.part"), archive.with_name(".young.part")
+    now = 1_800_000_000.0
+    for path, age in ((old, LEFTOVER_SECONDS + 1), (young, 60), (archive, 10 * LEFTOVER_SECONDS)):
+        path.touch()
+        os.utime(path, (now - age, now - age))
+    assert sweep_leftovers(now=now) == 1
+    assert (old.exists(), young.exists(), archive.exists()) == (False, True, True)
+    assert sweep_leftovers(now=now) == 0
+
+
+def test_there_is_nothing_to_sweep_in_a_bucket(bucket):
+    assert sweep_leftovers(now=1_800_000_000.0) == 0

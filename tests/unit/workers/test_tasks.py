@@ -131,6 +131,7 @@ def test_discovering_endpoints_is_a_task(do, asked):
         "maintenance.forget_old_answers",
         "maintenance.fail_abandoned_generations",
         "maintenance.repack_stores",
+        "maintenance.sweep_archives",
     ],
 )
 def test_what_beat_asks_for_is_a_task(db, name):

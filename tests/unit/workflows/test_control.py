@@ -543,7 +543,7 @@ def test_a_step_waits_until_all_its_doubts_are_settled(start, runner, user, outc
 
 @pytest.mark.parametrize(("outcome", "status"), [("done", "completed"), ("retry", "pending")])
 def test_a_task_without_an_execution_is_settled(user, runner, broker, outcome, status):
-    task = services.enqueue_method(method="test.do", arguments={}, key="k", user=user)
+    task = services.enqueue_method(method="generation.cleanup", arguments={}, key="k", user=user)
     runner.service = doubt
     runner.until_idle()
     settled = services.resolve_task(task_id=task.pk, user=user, outcome=outcome, result=[1])

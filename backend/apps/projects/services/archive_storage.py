@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -22,6 +23,8 @@ from backend.errors import TemporaryFailure
 
 ALIAS = "archives"
 CHUNK = 1024 * 1024
+UNFINISHED = ".*.part"
+LEFTOVER_SECONDS = 24 * 3600.0
 
 
 def archives_storage() -> Storage:
@@ -48,6 +51,23 @@ def publish(key: str, *, write: Callable[[Path], ArchiveFile]) -> ArchiveFile:
         storage.delete(kept)
         raise TemporaryFailure("Somebody else keeps an archive under the same key at this moment.", retry_after=2.0)
     return written
+
+
+def sweep_leftovers(*, now: float) -> int:
+    """Remove what attempts left that were killed while they wrote an archive. Returns how many files those were.
+
+    now: seconds since the epoch. What is younger than LEFTOVER_SECONDS may still be written.
+    """
+    storage = archives_storage()
+    if not isinstance(storage, FileSystemStorage):
+        return 0
+    swept = 0
+    for part in Path(storage.location).rglob(UNFINISHED):
+        with suppress(FileNotFoundError):
+            if part.stat().st_mtime < now - LEFTOVER_SECONDS:
+                part.unlink()
+                swept += 1
+    return swept
 
 
 def real_path(key: str) -> str:

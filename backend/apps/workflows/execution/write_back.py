@@ -59,10 +59,14 @@ def complete(claimed: ClaimedTask, result: Any) -> bool:  # noqa: ANN401  (JSON)
             return False
         history = History(read.execution.pk)
         history.add("task_completed", **_about(read.execution, claimed, now))
+        if written is Written.ORDINARY and read.following:
+            history.write()
+            reached(Failpoint.WRITING_BACK)
+            return True
         with one_journey():
             if written is Written.STOPPING:
                 _end_stopping(read.execution, claimed, history)
-            elif not read.following:
+            else:
                 _end_chain(read.execution, claimed, history, steps=read.steps, links=read.links)
             history.write()
         reached(Failpoint.WRITING_BACK)
