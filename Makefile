@@ -1,6 +1,6 @@
 # Every target makes what it needs by itself: Python 3.11 or newer, git and make are enough to begin with.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench soak lock clean
+.PHONY: help demo up test lint bench chaos soak lock clean
 # Nothing here is worth running side by side, and the output of a target is for a person.
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -27,6 +27,10 @@ lint: ## run the checks without the tests
 bench: ## measure Repomill against its peers, both in one run
 	@scripts/bootstrap dev
 	@exec .venv/bin/python -m benchmarks
+
+chaos: ## strike at every boundary of the execution with every fault, on both databases (about ten minutes)
+	@scripts/bootstrap dev
+	@exec .venv/bin/python -m pytest tests/integration/chaos
 
 soak: ## run the example a thousand times while faults strike (ARGS="--runs 50 --seed 2")
 	@scripts/bootstrap dev

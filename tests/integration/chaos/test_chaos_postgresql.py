@@ -14,7 +14,7 @@ from tests.integration.chaos.stage import HELD, stage
 from tests.integration.chaos.strikes import Fault
 from tests.integration.chaos.verdict import PROMISE
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 
 FOREVER = 90.0
 """Seconds that a process stays stopped, when all is to be done long before it goes on."""

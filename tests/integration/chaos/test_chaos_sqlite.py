@@ -13,7 +13,7 @@ from tests.integration.chaos.judged import Ring
 from tests.integration.chaos.stage import stage
 from tests.integration.chaos.strikes import Fault
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from backend.apps.authentication.models import User
 from backend.apps.projects.errors import GitFailed
 from backend.apps.projects.hosts.outcomes import meaning
 from backend.apps.projects.models import GeneratedProject, Project
+from backend.apps.projects.services import directory_io
 from backend.apps.projects.services.generations import generate
 from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_store import GitStore
@@ -139,3 +141,24 @@ def test_other_failures_of_git_do_not_pass(tmp_path):
     with pytest.raises(GitFailed) as raised:
         run("rev-parse", "--verify", "HEAD", git_dir=tmp_path / "none.git")
     assert not raised.value.retryable
+
+
+@pytest.mark.parametrize("opening", [1, 2, 3])
+def test_a_workspace_that_goes_at_any_moment_is_made_again(project, monkeypatch, opening):
+    real, opened = directory_io._open_directory, []
+
+    def gone(name, parent, path):
+        if parent is None:
+            opened.append(name)
+            if len(opened) == opening:
+                shutil.rmtree(name)
+        return real(name, parent, path)
+
+    def once():
+        return generate(project=project, user=project.owner, execution_id=None, structure=STRUCTURE)
+
+    monkeypatch.setattr(directory_io, "_open_directory", gone)
+    with suppress(TemporaryFailure):
+        once()
+    assert len(opened) >= opening
+    assert once()["total_files"] == 3

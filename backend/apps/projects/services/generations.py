@@ -12,7 +12,8 @@ for. Packaging is `packaging`'s, the rows are `generation_records`'.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -65,7 +66,7 @@ def generate(
     try:
         plan, gone = plan_of(**content, limits=work.generator.limits), require_paths(remove)
         # One writer from the first file to the record: what is recorded last is what was committed last.
-        with work.workspace.writing():
+        with work.workspace.writing(), _vanishing(work.workspace):
             generation.refresh_from_db()
             commit = work.commit(generation, plan=plan, remove=gone)
             reached(Failpoint.COMMITTED)
@@ -79,6 +80,17 @@ def generate(
         fail(generation, INTERRUPTED)
         raise
     return _as_result(generation)
+
+
+@contextmanager
+def _vanishing(workspace: Workspace) -> Iterator[None]:
+    """Make it something to be tried again where the workspace itself goes while it is worked on: a new container."""
+    try:
+        yield
+    except (NotFound, FileNotFoundError) as error:
+        if workspace.exists() and not isinstance(error, FileNotFoundError):
+            raise
+        raise TemporaryFailure(CHANGED, hint=TRY_AGAIN) from error
 
 
 @dataclass(frozen=True)
