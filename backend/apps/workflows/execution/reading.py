@@ -40,9 +40,16 @@ def lock_execution(execution_id: UUID | None) -> WorkflowExecution | None:
     return locked(fetch(*locking(execution_id)))
 
 
-def locking(execution_id: UUID, *, whole: bool = False) -> tuple[str, list[Any]]:
-    """Return the statement that locks an execution's row; whole: it reads the inputs and the state too."""
-    lock = f' FOR UPDATE OF "{_TABLE}"' if connection.features.has_select_for_update else ""
+def locking(execution_id: UUID, *, whole: bool = False, skip_locked: bool = False) -> tuple[str, list[Any]]:
+    """Return the statement that locks an execution's row.
+
+    whole: it reads the inputs and the state too. skip_locked: it gives no row where somebody else has it locked.
+    """
+    features, lock = connection.features, ""
+    if features.has_select_for_update:
+        lock = f' FOR UPDATE OF "{_TABLE}"'
+        if skip_locked and features.has_select_for_update_skip_locked:
+            lock += " SKIP LOCKED"
     return (_WHOLE_TEXT if whole else _LEAN_TEXT) + lock, [as_value(WorkflowExecution, "id", execution_id)]
 
 

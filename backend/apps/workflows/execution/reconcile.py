@@ -17,9 +17,10 @@ from django.db.models import F, Q, QuerySet
 from backend.apps.workflows.execution.chains import rest_of_chain
 from backend.apps.workflows.execution.claim import as_claimed, execution_goes_on, lease_duration
 from backend.apps.workflows.execution.events import History
-from backend.apps.workflows.execution.reading import lock_execution
+from backend.apps.workflows.execution.reading import locked, locking
+from backend.apps.workflows.execution.statements import fetch
 from backend.apps.workflows.execution.write_back import stop
-from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.publishing import publish_chain, publish_grace
 from backend.failpoints import Failpoint, reached
 
@@ -68,10 +69,15 @@ def _take_back(now: datetime) -> int:
     for task in expired.select_related("step").defer("arguments", "step__result")[:BATCH]:
         step_id = task.step.step_id if task.step else ""
         with transaction.atomic():
-            if not _may_lock(task):
-                held_up = True
-                continue
-            execution = lock_execution(task.execution_id)
+            execution = None
+            if task.execution_id is not None:
+                # To wait for a process that is stopped with the lock would hold up all the others, and soon every
+                # worker: each round comes to it once more.
+                rows = fetch(*locking(task.execution_id, skip_locked=True))
+                if not rows:
+                    held_up = True
+                    continue
+                execution = locked(rows)
             mine = TaskExecution.objects.filter(
                 pk=task.pk, status=Status.RUNNING, attempt=task.attempt, lease_expires_at__lt=now
             )
@@ -97,19 +103,6 @@ def _take_back(now: datetime) -> int:
     if held_up:
         _end_idle_transactions()
     return taken
-
-
-def _may_lock(task: TaskExecution) -> bool:
-    """Lock the task's execution; False where somebody else has it locked, who may be stopped in the middle of it.
-
-    To wait for one would hold up all the others, and soon every worker: each round comes to another one.
-    """
-    if task.execution_id is None:
-        return True
-    rows = WorkflowExecution.objects.filter(pk=task.execution_id)
-    if connection.features.has_select_for_update_skip_locked:
-        rows = rows.select_for_update(skip_locked=True)
-    return bool(rows.values_list("pk", flat=True))
 
 
 def _end_idle_transactions() -> None:

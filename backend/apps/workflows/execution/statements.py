@@ -52,10 +52,9 @@ def fetch(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
 
 def fetch_each(*statements: tuple[str, Parameters]) -> list[list[tuple[Any, ...]]]:
     """Execute statements that give rows, one after the other in one journey, and return the rows of each."""
-    with ExitStack() as stack:
-        if connection.vendor != "postgresql":
-            return [fetch(sql, parameters) for sql, parameters in statements]
-        stack.enter_context(one_journey())
+    if connection.vendor != "postgresql":
+        return [fetch(sql, parameters) for sql, parameters in statements]
+    with one_journey(), ExitStack() as stack:
         cursors = [stack.enter_context(connection.cursor()) for _ in statements]
         for cursor, (sql, parameters) in zip(cursors, statements, strict=True):
             cursor.execute(sql, parameters)
