@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, task_postrun, task_prerun, worker_init
+from celery.signals import beat_init, task_prerun, worker_init
 from django.db import close_old_connections, connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.config.settings.base")
@@ -29,7 +29,6 @@ def keep_connections(**_: Any) -> None:  # noqa: ANN401  (what the signal sends)
 
 
 @task_prerun.connect
-@task_postrun.connect
 def drop_failed_connections(**_: Any) -> None:  # noqa: ANN401  (what the signal sends)
     """Close a connection that has failed, so that the next task gets a new one."""
     close_old_connections()
