@@ -4,14 +4,62 @@ from __future__ import annotations
 
 from typing import Any
 
-from rest_framework import serializers
+from django.db.models import QuerySet
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
 from backend.api.idempotency import HonoursKeys
 
 
 class ApiViewSet(HonoursKeys, GenericViewSet[Any]):
-    """A view set with tokens, problem details, numbered pages, strict JSON and idempotency keys."""
+    """A view set with tokens, problem details, numbered pages, strict JSON and idempotency keys.
+
+    Its methods take the kind of serializer where it is another one than the view set's own.
+    """
+
+    def validated(
+        self,
+        request: Request,
+        kind: type[BaseSerializer[Any]] | None = None,
+        *,
+        partial: bool = False,
+        **context: Any,  # noqa: ANN401  (whatever a serializer reads)
+    ) -> dict[str, Any]:
+        """Return the body's values. Raises ValidationError with every field that is wrong."""
+        kind = kind or self.get_serializer_class()
+        serializer: BaseSerializer[Any] = kind(
+            data=request.data, partial=partial, context={**self.get_serializer_context(), **context}
+        )
+        serializer.is_valid(raise_exception=True)
+        values: dict[str, Any] = serializer.validated_data
+        return values
+
+    def filters(self, request: Request, kind: type[BaseSerializer[Any]]) -> dict[str, Any]:
+        """Return what the query asks for. Raises ValidationError with every parameter that is wrong."""
+        serializer = kind(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    def page(self, things: QuerySet[Any], kind: type[BaseSerializer[Any]] | None = None) -> Response:
+        """Answer with a page of things."""
+        found = self.paginate_queryset(things)
+        return self.get_paginated_response(self._shown(found, kind, many=True))
+
+    def one(self, thing: Any, kind: type[BaseSerializer[Any]] | None = None, *, code: int = 200) -> Response:  # noqa: ANN401
+        """Answer with one thing. code: the HTTP status."""
+        return Response(self._shown(thing, kind), status=code)
+
+    def created(self, thing: Any, kind: type[BaseSerializer[Any]] | None = None, *, location: str) -> Response:  # noqa: ANN401
+        """Answer 201 with a new thing and where it is."""
+        headers = {"Location": location}
+        return Response(self._shown(thing, kind), status=status.HTTP_201_CREATED, headers=headers)
+
+    def _shown(self, thing: Any, kind: type[BaseSerializer[Any]] | None, *, many: bool = False) -> Any:  # noqa: ANN401
+        kind = kind or self.get_serializer_class()
+        return kind(thing, many=many, context=self.get_serializer_context()).data
 
 
 class StrictFields(serializers.Serializer[Any]):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
 
 from backend.api.views import ApiViewSet
 from backend.apps.authentication.requests import user_of
@@ -26,33 +23,6 @@ from backend.apps.projects.serializers import (
 from backend.apps.projects.services import planning
 
 
-class PlanningViewSet(ApiViewSet):
-    """What the views of this module share: validating a body, and answering with one thing or a page of them."""
-
-    def validated(self, request: Request, *, project_id: UUID | None = None, partial: bool = False) -> dict[str, Any]:
-        """Return the body's values. Raises ValidationError with every field that is wrong."""
-        kind = self.get_serializer_class()
-        context = {**self.get_serializer_context(), "project_id": project_id}
-        serializer: BaseSerializer[Any] = kind(data=request.data, partial=partial, context=context)
-        serializer.is_valid(raise_exception=True)
-        values: dict[str, Any] = serializer.validated_data
-        return values
-
-    def page(self, things: QuerySet[Any]) -> Response:
-        """Answer with a page of things."""
-        found = self.paginate_queryset(things)
-        return self.get_paginated_response(self.get_serializer(found, many=True).data)
-
-    def one(self, thing: Any) -> Response:  # noqa: ANN401  (a model's row)
-        """Answer with one thing."""
-        return Response(self.get_serializer(thing).data)
-
-    def created(self, thing: Any, *, location: str) -> Response:  # noqa: ANN401  (a model's row)
-        """Answer 201 with a new thing and where it is."""
-        headers = {"Location": location}
-        return Response(self.get_serializer(thing).data, status=status.HTTP_201_CREATED, headers=headers)
-
-
 @extend_schema_view(
     list=extend_schema(summary="List your projects"),
     create=extend_schema(summary="Create a project", responses={201: ProjectSerializer}),
@@ -60,7 +30,7 @@ class PlanningViewSet(ApiViewSet):
     update=extend_schema(summary="Replace a project's fields"),
     partial_update=extend_schema(summary="Change a project"),
 )
-class ProjectViewSet(PlanningViewSet):
+class ProjectViewSet(ApiViewSet):
     """Projects that the user owns or is a member of."""
 
     serializer_class = ProjectSerializer
@@ -101,7 +71,7 @@ class ProjectViewSet(PlanningViewSet):
     partial_update=extend_schema(summary="Change a story"),
     destroy=extend_schema(summary="Delete a story"),
 )
-class StoryViewSet(PlanningViewSet):
+class StoryViewSet(ApiViewSet):
     """Stories: what users of a project want done."""
 
     serializer_class = StorySerializer
@@ -109,7 +79,7 @@ class StoryViewSet(PlanningViewSet):
 
     def list(self, request: Request, project_id: UUID) -> Response:
         """List a project's stories, newest first."""
-        filters = _filters(StoryFilters, request)
+        filters = self.filters(request, StoryFilters)
         stories = planning_selectors.stories_of(
             user=user_of(request),
             project_id=project_id,
@@ -148,7 +118,7 @@ class StoryViewSet(PlanningViewSet):
     partial_update=extend_schema(summary="Change a sprint"),
     destroy=extend_schema(summary="Delete a sprint"),
 )
-class SprintViewSet(PlanningViewSet):
+class SprintViewSet(ApiViewSet):
     """Sprints: stretches of time in which stories are done."""
 
     serializer_class = SprintSerializer
@@ -156,7 +126,7 @@ class SprintViewSet(PlanningViewSet):
 
     def list(self, request: Request, project_id: UUID) -> Response:
         """List a project's sprints by their beginning."""
-        wanted = _filters(SprintFilters, request).get("status")
+        wanted = self.filters(request, SprintFilters).get("status")
         return self.page(planning_selectors.sprints_of(user=user_of(request), project_id=project_id, status=wanted))
 
     def create(self, request: Request, project_id: UUID) -> Response:
@@ -180,9 +150,3 @@ class SprintViewSet(PlanningViewSet):
         """Delete the sprint; its stories stay."""
         planning.delete_sprint(user=user_of(request), sprint_id=sprint_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-def _filters(kind: type[StoryFilters] | type[SprintFilters], request: Request) -> dict[str, Any]:
-    serializer = kind(data=request.query_params)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
