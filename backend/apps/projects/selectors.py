@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from backend.apps.authentication.models import User
+from backend.apps.authentication.roles import SCOPE_FOR, Right, Role, granted, is_operator, lowest_role_with, may
 from backend.apps.projects.models import GeneratedProject, Project, ProjectFile, ProjectMembership
 from backend.errors import InvalidInput, NotFound, PermissionRefused
 
@@ -19,48 +21,75 @@ from backend.errors import InvalidInput, NotFound, PermissionRefused
 SLUG = re.compile(r"[-a-zA-Z0-9_]{1,100}")
 FILES_AT_ONCE = 100
 MOST_FILES_AT_ONCE = 1000
-WRITING_ROLES = (ProjectMembership.Role.AUTHOR, ProjectMembership.Role.MAINTAINER)
+
+
+class Roles:
+    """What `backend.apps.workflows.access` asks about projects."""
+
+    def visible_ids(self, user: User) -> QuerySet[Project, UUID]:
+        """Return the ids of the projects that a user may see, as a query that can stand inside another one."""
+        return visible_projects(user=user).order_by().values_list("pk", flat=True)
+
+    def role_in(self, user: User, project_id: UUID) -> Role | None:
+        """Return the user's role in a project, or None for a stranger and where there is no such project."""
+        found = _with_membership(user).filter(pk=project_id).first()
+        return None if found is None else role_in(user=user, project=found)
 
 
 def visible_projects(*, user: User) -> QuerySet[Project]:
-    """Return the projects that the user owns or is a member of; all for a superuser, none for an inactive user."""
+    """Return the projects that the user owns or is a member of; all for an operator, none for an inactive user.
+
+    A token that is good for one project alone sees that one.
+    """
     if not user.is_active:
         return Project.objects.none()
-    if user.is_superuser:
-        return Project.objects.all()
+    projects = Project.objects.all()
+    if user.grant is not None and user.grant.project_id is not None:
+        projects = projects.filter(pk=user.grant.project_id)
+    if is_operator(user):
+        return projects
     # A subquery and not a join: a join would give one row for each membership, and count them so.
     memberships = ProjectMembership.objects.filter(user=user).values("project_id")
-    return Project.objects.filter(Q(owner=user) | Q(pk__in=memberships))
+    return projects.filter(Q(owner=user) | Q(pk__in=memberships))
 
 
-def may_write(*, user: User, project: Project) -> bool:
-    """Return whether the user may change the project: superusers, its owner, its authors and its maintainers."""
+def role_in(*, user: User, project: Project) -> Role | None:
+    """Return the user's role in a project, or None for a stranger. What a token is good for is not asked here."""
     if not user.is_active:
-        return False
-    if user.is_superuser or project.owner_id == user.pk:
-        return True
-    return ProjectMembership.objects.filter(project=project, user=user, role__in=WRITING_ROLES).exists()
+        return None
+    if is_operator(user):
+        return Role.OPERATOR
+    if project.owner_id == user.pk:
+        return Role.OWNER
+    # Read together with the row where it came through this door.
+    given: str | None = getattr(project, "membership_role", None)
+    if given is None:
+        given = ProjectMembership.objects.filter(project=project, user=user).values_list("role", flat=True).first()
+    return Role(given) if given else None
 
 
-def get_project(*, user: User, project_id: UUID | str, write: bool) -> Project:
-    """Return the project.
+def get_project(*, user: User, project_id: UUID | str, write: bool = False, right: Right | None = None) -> Project:
+    """Return the project, as one in which the user has a right: to see it, unless another one is named.
 
+    write: short for `right=Right.WRITE`.
     Raises NotFound where there is none or the user may not see it (the two look alike), and PermissionRefused where
-    `write` is asked for and the user may only read.
+    they see it without having that right.
     """
     identifier = project_id if isinstance(project_id, UUID) else _as_uuid(project_id)
-    found = visible_projects(user=user).filter(pk=identifier).first() if identifier else None
-    return _checked(found, user=user, write=write, reference=str(project_id))
+    found = _with_membership(user).filter(pk=identifier).first() if identifier else None
+    return _checked(found, user=user, right=right or _right(write), reference=str(project_id))
 
 
-def project_by_slug_or_id(*, user: User, reference: UUID | str, write: bool) -> Project:
+def project_by_slug_or_id(
+    *, user: User, reference: UUID | str, write: bool = False, right: Right | None = None
+) -> Project:
     """Return the project named by its id or its slug; the id wins. Raises as `get_project` does."""
     identifier = reference if isinstance(reference, UUID) else _as_uuid(reference)
-    visible = visible_projects(user=user)
+    visible = _with_membership(user)
     found = visible.filter(pk=identifier).first() if identifier else None
     if found is None and SLUG.fullmatch(str(reference)):
         found = visible.filter(slug=str(reference)).first()
-    return _checked(found, user=user, write=write, reference=str(reference))
+    return _checked(found, user=user, right=right or _right(write), reference=str(reference))
 
 
 def newest_generation(*, project: Project, execution_id: UUID | None) -> GeneratedProject | None:
@@ -101,18 +130,33 @@ def list_files(
     return list(files.order_by("file_path")[:limit])
 
 
-def _checked(project: Project | None, *, user: User, write: bool, reference: str) -> Project:
+def _right(write: bool) -> Right:
+    return Right.WRITE if write else Right.SEE
+
+
+def _with_membership(user: User) -> QuerySet[Project]:
+    membership = ProjectMembership.objects.filter(project=OuterRef("pk"), user=user).values("role")[:1]
+    return visible_projects(user=user).annotate(membership_role=Coalesce(Subquery(membership), Value("")))
+
+
+def _checked(project: Project | None, *, user: User, right: Right, reference: str) -> Project:
     if project is None:
         raise NotFound(
             f"There is no project {reference[:100]!r}.",
             field="project",
             hint="Check the id, and that you are a member of the project.",
         )
-    if write and not may_write(user=user, project=project):
+    if not may(role_in(user=user, project=project), right):
         raise PermissionRefused(
-            "You may read this project but not change it.",
+            f"Your role in this project does not include the right to {right}.",
             field="project",
-            hint="Ask the project's owner for the role of an author.",
+            hint=f"Ask the project's owner for the role {lowest_role_with(right)}.",
+        )
+    if not granted(user, right):
+        raise PermissionRefused(
+            f"The token does not have the scope {SCOPE_FOR[right]!r}.",
+            field="project",
+            hint="Make a token that has it; a token's scopes never change.",
         )
     return project
 

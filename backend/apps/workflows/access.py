@@ -1,0 +1,106 @@
+"""Who may see and control which execution. The one door to an execution for everything a user asks for.
+
+An execution on a project belongs to the project: its members see it, by their role. One without a project is its user's
+alone. Operators see and control all. This app lies below the projects and knows none: the projects app registers a
+`ProjectAccess`. It reads; it changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from backend.apps.authentication.models import User
+from backend.apps.authentication.roles import Right, Role, granted, is_operator, lowest_role_with, may
+from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.errors import NotFound, PermissionRefused
+
+
+class ProjectAccess(Protocol):
+    """What has to be known of projects here."""
+
+    def visible_ids(self, user: User) -> QuerySet[Any, Any]:
+        """Return the ids of the projects that a user may see, as a query that can stand inside another one."""
+        ...
+
+    def role_in(self, user: User, project_id: UUID) -> Role | None:
+        """Return the user's role in a project, or None for a stranger and where there is no such project."""
+        ...
+
+
+_registered: list[ProjectAccess] = []
+
+
+def register_project_access(access: ProjectAccess) -> None:
+    """Say who knows about projects; the last one counts."""
+    _registered[:] = [access]
+
+
+def visible_executions(*, user: User) -> QuerySet[WorkflowExecution]:
+    """Return the executions that the user may see, newest first; none for an inactive user."""
+    return WorkflowExecution.objects.filter(_visible(user))
+
+
+def visible_tasks(*, user: User) -> QuerySet[TaskExecution]:
+    """Return the tasks that the user may see: those of the executions they see, and theirs outside of any."""
+    return TaskExecution.objects.filter(_visible(user))
+
+
+def role_towards(*, user: User, execution: WorkflowExecution | TaskExecution) -> Role | None:
+    """Return what the user is to an execution, or a task, of a project or of nobody's; None for a stranger."""
+    if not user.is_active:
+        return None
+    if execution.project_id is not None:
+        return _registered[0].role_in(user, execution.project_id) if _registered else None
+    if user.grant is not None and user.grant.project_id is not None:
+        return None
+    if is_operator(user):
+        return Role.OPERATOR
+    return Role.OWNER if execution.user_id == user.pk else None
+
+
+def may_control(*, user: User, execution: WorkflowExecution | TaskExecution) -> bool:
+    """Return whether the user may pause, resume, cancel, retry and settle: authors their own, maintainers all."""
+    right = Right.RUN if execution.user_id == user.pk else Right.CONTROL
+    return may(role_towards(user=user, execution=execution), right) and granted(user, right)
+
+
+def get_execution(*, user: User, execution_id: UUID, control: bool = False) -> WorkflowExecution:
+    """Return the execution with its workflow, version and user.
+
+    control: also pause, resume, cancel, retry or settle it.
+    Raises NotFound where there is none or the user may not see it (the two look alike), and PermissionRefused where
+    they may see but not control it.
+    """
+    rows = visible_executions(user=user).select_related("workflow", "version", "user")
+    execution = rows.filter(pk=execution_id).first()
+    if execution is None:
+        raise NotFound(
+            f"There is no execution '{execution_id}'.",
+            field="execution",
+            hint="Check the id, and that you are a member of its project.",
+        )
+    if control and not may_control(user=user, execution=execution):
+        own = execution.user_id == user.pk
+        role = lowest_role_with(Right.RUN if own else Right.CONTROL)
+        raise PermissionRefused(
+            "You may see this execution but not control it.",
+            field="execution",
+            hint=f"It takes the role {role} in its project, or another token.",
+        )
+    return execution
+
+
+def _visible(user: User) -> Q:
+    if not user.is_active:
+        return Q(pk__in=())
+    if is_operator(user) and user.grant is None:
+        return Q()
+    projects = Q(project_id__in=_registered[0].visible_ids(user)) if _registered else Q(pk__in=())
+    if user.grant is not None and user.grant.project_id is not None:
+        return projects
+    if is_operator(user):
+        return Q()
+    return projects | Q(project_id=None, user=user)
