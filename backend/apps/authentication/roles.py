@@ -1,7 +1,7 @@
 """What each role may do, and what a token may be limited to: the one table, for REST, the console and tasks alike.
 
-Pure: it asks no database. Which role somebody has in a project is read by `backend.apps.projects.selectors`, and who may
-see an execution by `backend.apps.workflows.access`.
+Pure: it asks no database. Which role somebody has in a project is read by `backend.apps.projects.selectors`, and
+who may see an execution by `backend.apps.workflows.access`.
 
     viewer < author < maintainer < owner < operator
 
