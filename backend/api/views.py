@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from rest_framework import serializers, status
@@ -19,6 +20,9 @@ class ApiViewSet(HonoursKeys, GenericViewSet[Any]):
 
     Its methods take the kind of serializer where it is another one than the view set's own.
     """
+
+    scopes: ClassVar[Mapping[str, str]] = {}
+    """What a service token must be good for, by action, where it is not `read` for reading and `write` for the rest."""
 
     def validated(
         self,

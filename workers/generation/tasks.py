@@ -1,14 +1,16 @@
 """Tasks of ProjectGenerator: one for each method.
 
 `generate` and `package_project` work on the execution's generation and record it. The others work on the project's
-own workspace, for callers that build a project file by file.
+own workspace, for callers that build a project file by file. `remove_project` clears up after one that was deleted.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
-from backend.apps.projects.services import generations
+from backend.apps.projects.services import deletion
+from backend.apps.projects.services import generations as services
 from workers.call import TaskCall
 from workers.service_task import service_task
 
@@ -16,13 +18,13 @@ from workers.service_task import service_task
 @service_task("generation.generate")
 def generate(call: TaskCall, **content: Any) -> dict[str, Any]:  # noqa: ANN401  (what `generate` takes)
     """Generate into the execution's own workspace, and commit it."""
-    return generations.generate(**call.work, gives_up=call.gives_up, **content)
+    return services.generate(**call.work, gives_up=call.gives_up, **content)
 
 
 @service_task("generation.package_project")
 def package_project(call: TaskCall, *, format: str = "zip") -> dict[str, Any]:
     """Package the execution's generation."""
-    return generations.package(**call.work, format=format)
+    return services.package(**call.work, format=format)
 
 
 @service_task("generation.create_directory")
@@ -74,3 +76,10 @@ def cleanup(call: TaskCall) -> dict[str, Any]:
     """Remove the project's workspace."""
     call.generator.cleanup()
     return {"removed": True}
+
+
+@service_task("generation.remove_project")
+def remove_project(call: TaskCall, *, project_id: str, generations: list[str]) -> dict[str, Any]:  # noqa: ARG001  (every task gets its call)
+    """Remove the files of a project that was deleted."""
+    deletion.remove_files(project_id=UUID(project_id), generations=[UUID(each) for each in generations])
+    return {"removed": len(generations)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import UUID
 
 from django.urls import reverse
@@ -12,6 +13,7 @@ from rest_framework.response import Response
 
 from backend.api.views import ApiViewSet
 from backend.apps.authentication.requests import user_of
+from backend.apps.authentication.roles import Scope
 from backend.apps.projects import planning_selectors, selectors
 from backend.apps.projects.serializers import (
     ProjectSerializer,
@@ -21,6 +23,7 @@ from backend.apps.projects.serializers import (
     StorySerializer,
 )
 from backend.apps.projects.services import planning
+from backend.apps.projects.services.deletion import delete_project
 
 
 @extend_schema_view(
@@ -29,12 +32,14 @@ from backend.apps.projects.services import planning
     retrieve=extend_schema(summary="Get a project"),
     update=extend_schema(summary="Replace a project's fields"),
     partial_update=extend_schema(summary="Change a project"),
+    destroy=extend_schema(summary="Delete a project"),
 )
 class ProjectViewSet(ApiViewSet):
     """Projects that the user owns or is a member of."""
 
     serializer_class = ProjectSerializer
     lookup_url_kwarg = "project_id"
+    scopes: ClassVar[dict[str, Scope]] = {"destroy": Scope.MANAGE}
 
     def list(self, request: Request) -> Response:
         """List the projects that the user owns or is a member of."""
@@ -56,6 +61,11 @@ class ProjectViewSet(ApiViewSet):
     def partial_update(self, request: Request, project_id: UUID) -> Response:
         """Change the given fields of the project."""
         return self._change(request, project_id=project_id, partial=True)
+
+    def destroy(self, request: Request, project_id: UUID) -> Response:
+        """Delete the project with all that is in it; for the owner, and only while no work on it is unfinished."""
+        delete_project(user=user_of(request), project_id=project_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _change(self, request: Request, *, project_id: UUID, partial: bool) -> Response:
         # Rights before values: a stranger learns nothing from the answer to a bad body.

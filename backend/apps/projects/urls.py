@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import path
 
 from backend.apps.projects.api import ProjectViewSet, SprintViewSet, StoryViewSet
+from backend.apps.projects.membership_api import MemberViewSet, TransferViewSet
 
 LISTED: dict[str, Any] = {"get": "list", "post": "create"}
 SINGLE: dict[str, Any] = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
@@ -15,9 +16,12 @@ urlpatterns = [
     path("projects/", ProjectViewSet.as_view(LISTED), name="projects"),
     path(
         "projects/<uuid:project_id>/",
-        ProjectViewSet.as_view({"get": "retrieve", "put": "update", "patch": "partial_update"}),
+        ProjectViewSet.as_view({**SINGLE, "put": "update"}),
         name="project",
     ),
+    path("projects/<uuid:project_id>/transfer/", TransferViewSet.as_view({"post": "create"}), name="transfer"),
+    path("projects/<uuid:project_id>/members/", MemberViewSet.as_view(LISTED), name="members"),
+    path("projects/<uuid:project_id>/members/<uuid:user_id>/", MemberViewSet.as_view(SINGLE), name="member"),
     path("projects/<uuid:project_id>/stories/", StoryViewSet.as_view(LISTED), name="stories"),
     path("stories/<uuid:story_id>/", StoryViewSet.as_view(SINGLE), name="story"),
     path("projects/<uuid:project_id>/sprints/", SprintViewSet.as_view(LISTED), name="sprints"),

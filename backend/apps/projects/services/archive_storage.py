@@ -70,6 +70,20 @@ def sweep_leftovers(*, now: float) -> int:
     return swept
 
 
+def remove_archives(*, folder: str) -> None:
+    """Remove the archives of one generation, which are kept under its id; nothing happens when there are none."""
+    storage = archives_storage()
+    try:
+        _, names = storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in names:
+        storage.delete(f"{folder}/{name}")
+    if isinstance(storage, FileSystemStorage):
+        # On a file system the folder itself is there too.
+        storage.delete(folder)
+
+
 def real_path(key: str) -> str:
     """Return where an archive really lies: its absolute path on the file system, elsewhere its key."""
     storage = archives_storage()

@@ -133,6 +133,11 @@ class GitStore:
         """Make the store and return whether it was missing. Several may do so at once: one makes it."""
         return create_bare(self.path, branch="main", mode=0o700)
 
+    def remove(self) -> None:
+        """Remove the store with the history in it; nothing happens when it is gone."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.path)
+
     def commit(self, workspace: Workspace, *, message: str, parent: str | None, when: datetime) -> Commit:
         """Commit everything in the workspace and return the commit; the parent itself when it has the same tree.
 

@@ -1,0 +1,24 @@
+"""Finds users by what others call them. It reads; it changes nothing."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from backend.apps.authentication.models import User
+from backend.errors import InvalidInput, NotFound
+
+
+def find_user(*, user_id: UUID | None = None, username: str | None = None) -> User:
+    """Return the active user of an id or a name.
+
+    Raises InvalidInput unless exactly one of the two is given, NotFound where there is no such user or an inactive one.
+    """
+    if (user_id is None) == (username is None):
+        raise InvalidInput("Give either user, an id, or username.", field="username")
+    named = User.objects.filter(is_active=True)
+    found = named.filter(pk=user_id) if user_id is not None else named.filter(username=username)
+    user = found.first()
+    if user is None:
+        field, said = ("user", str(user_id)) if user_id is not None else ("username", str(username)[:150])
+        raise NotFound(f"There is no user {said!r}.", field=field, hint="Names are told apart by upper and lower case.")
+    return user
