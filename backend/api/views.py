@@ -15,8 +15,8 @@ from rest_framework.viewsets import GenericViewSet
 from backend.api.idempotency import HonoursKeys
 
 
-class ApiViewSet(HonoursKeys, GenericViewSet[Any]):
-    """A view set with tokens, problem details, numbered pages, strict JSON and idempotency keys.
+class PlainViewSet(GenericViewSet[Any]):
+    """A view set with tokens, problem details, numbered pages and strict JSON, for answers that must not be kept.
 
     Its methods take the kind of serializer where it is another one than the view set's own.
     """
@@ -64,6 +64,10 @@ class ApiViewSet(HonoursKeys, GenericViewSet[Any]):
     def _shown(self, thing: Any, kind: type[BaseSerializer[Any]] | None, *, many: bool = False) -> Any:  # noqa: ANN401
         kind = kind or self.get_serializer_class()
         return kind(thing, many=many, context=self.get_serializer_context()).data
+
+
+class ApiViewSet(HonoursKeys, PlainViewSet):
+    """A view set with all of that and idempotency keys: what every endpoint is, unless it has a reason."""
 
 
 class StrictFields(serializers.Serializer[Any]):

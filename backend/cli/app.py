@@ -35,6 +35,7 @@ COMMANDS: Final[list[tuple[str, str, str]]] = [
     ("schema", "backend.cli.commands.schema:schema", "Print the JSON Schema of workflow definitions, for editors."),
     ("projects", "backend.cli.commands.projects:projects", "Make and list projects; log and diff of generations."),
     ("credentials", "backend.cli.commands.credentials:credentials", "Keep the secrets that workflows name, encrypted."),
+    ("tokens", "backend.cli.commands.tokens:tokens", "Make, list and revoke the tokens of programs."),
     ("migrate", "backend.cli.commands.migrate:migrate", "Bring the database up to date, and make the operator."),
     ("flower", "backend.cli.commands.flower:flower", "Run Flower alone, where `repomill up` is not used."),
     ("doctor", "backend.cli.commands.doctor:doctor", "Check the installation and say how to mend what is wrong."),

@@ -11,6 +11,7 @@ import time
 from django.utils import timezone
 
 from backend.api.idempotency import forget_old_answers as forget_once
+from backend.apps.authentication.tokens import forget_expired
 from backend.apps.projects.services.archive_storage import sweep_leftovers
 from backend.apps.projects.services.generation_records import fail_abandoned
 from backend.apps.projects.services.repacking import repack_stores as repack_once
@@ -37,7 +38,8 @@ def reconcile() -> None:
 
 @app.task(name="maintenance.forget_old_answers", send_events=False)
 def forget_old_answers() -> None:
-    """Forget the answers that were kept for idempotency keys longer than they need to be."""
+    """Forget what was kept longer than it need be: answers for idempotency keys, and refresh tokens given back."""
+    forget_expired()
     forgotten = forget_once()
     if forgotten:
         logger.info("forgot %d answers kept for idempotency keys", forgotten)

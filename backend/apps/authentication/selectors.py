@@ -1,10 +1,12 @@
-"""Finds users by what others call them. It reads; it changes nothing."""
+"""Finds users by what others call them, and their own service tokens. It reads; it changes nothing."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from backend.apps.authentication.models import User
+from django.db.models import QuerySet
+
+from backend.apps.authentication.models import ServiceToken, User
 from backend.errors import InvalidInput, NotFound
 
 
@@ -22,3 +24,17 @@ def find_user(*, user_id: UUID | None = None, username: str | None = None) -> Us
         field, said = ("user", str(user_id)) if user_id is not None else ("username", str(username)[:150])
         raise NotFound(f"There is no user {said!r}.", field=field, hint="Names are told apart by upper and lower case.")
     return user
+
+
+def own_tokens(*, user: User) -> QuerySet[ServiceToken]:
+    """Return the user's service tokens, newest first, also those that have expired."""
+    return ServiceToken.objects.filter(user=user)
+
+
+def own_token(*, user: User, token_id: UUID | None = None, name: str | None = None) -> ServiceToken:
+    """Return one of the user's service tokens, by its id or its name. Raises NotFound, also for somebody else's."""
+    tokens = own_tokens(user=user)
+    found = (tokens.filter(pk=token_id) if token_id is not None else tokens.filter(name=name)).first()
+    if found is None:
+        raise NotFound(f"There is no token '{token_id or str(name)[:100]}'.", field="token")
+    return found

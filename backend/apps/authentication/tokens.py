@@ -1,24 +1,26 @@
 """Reads tokens: who a request is from, and what a refresh token is still good for.
 
 simplejwt does the cryptography; here its gaps are closed. A token with claims of the wrong type is refused and is no
-crash, and a refresh token dies with the password or the account that it was made for.
+crash, and a refresh token dies with the password or the account that it was made for, and when it is given back.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.exceptions import InvalidToken
+from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
 from rest_framework_simplejwt.serializers import TokenRefreshSerializer
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken, Token
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
-from backend.apps.authentication.models import User
+from backend.apps.authentication.models import EndedRefreshToken, User
 
 # What simplejwt and PyJWT raise for claims that are signed but make no sense.
 NONSENSE = (TypeError, ValueError, OverflowError, OSError)
@@ -49,11 +51,30 @@ class RefreshSerializer(TokenRefreshSerializer):
             refresh = RefreshToken(attrs["refresh"])
         except NONSENSE as error:
             raise InvalidToken() from error
+        if EndedRefreshToken.objects.filter(pk=str(refresh.get("jti"))).exists():
+            raise AuthenticationFailed("The token was given back.", "token_not_valid")
         user = User.objects.filter(pk=user_id(refresh), is_active=True).first()
         claimed = str(refresh.get(api_settings.REVOKE_TOKEN_CLAIM, ""))
         if user is None or not constant_time_compare(claimed, get_md5_hash_password(user.password)):
             raise AuthenticationFailed("The token was revoked.", "token_not_valid")
         return {"access": str(refresh.access_token)}
+
+
+def end_refresh_token(value: str) -> None:
+    """Make a refresh token good for nothing. Raises InvalidToken for what is none, or has expired."""
+    try:
+        refresh = RefreshToken(value)  # type: ignore[arg-type]  # its annotation forgets the text that it decodes
+        ends = datetime.fromtimestamp(refresh["exp"], tz=UTC)
+    except TokenError as error:
+        raise InvalidToken(str(error)) from error
+    except NONSENSE as error:
+        raise InvalidToken() from error
+    EndedRefreshToken.objects.get_or_create(jti=str(refresh["jti"])[:64], defaults={"expires_at": ends})
+
+
+def forget_expired() -> int:
+    """Delete what is kept of refresh tokens that have expired by now, and return how many there were."""
+    return EndedRefreshToken.objects.filter(expires_at__lt=timezone.now()).delete()[0]
 
 
 def user_id(token: Token) -> UUID:

@@ -24,7 +24,7 @@ MOST_FILES_AT_ONCE = 1000
 
 
 class Roles:
-    """What `backend.apps.workflows.access` asks about projects."""
+    """What the apps below ask about projects: a `ProjectAccess` (see `authentication.project_access`)."""
 
     def visible_ids(self, user: User) -> QuerySet[Project, UUID]:
         """Return the ids of the projects that a user may see, as a query that can stand inside another one."""

@@ -1,41 +1,21 @@
 """Who may see and control which execution. The one door to an execution for everything a user asks for.
 
 An execution on a project belongs to the project: its members see it, by their role. One without a project is its user's
-alone. Operators see and control all. This app lies below the projects and knows none: the projects app registers a
-`ProjectAccess`. It reads; it changes nothing.
+alone. Operators see and control all. This app lies below the projects and knows none: it asks `project_access`. It
+reads; it changes nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from backend.apps.authentication.models import User
+from backend.apps.authentication.project_access import project_access
 from backend.apps.authentication.roles import Right, Role, granted, is_operator, lowest_role_with, may
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.errors import NotFound, PermissionRefused
-
-
-class ProjectAccess(Protocol):
-    """What has to be known of projects here."""
-
-    def visible_ids(self, user: User) -> QuerySet[Any, Any]:
-        """Return the ids of the projects that a user may see, as a query that can stand inside another one."""
-        ...
-
-    def role_in(self, user: User, project_id: UUID) -> Role | None:
-        """Return the user's role in a project, or None for a stranger and where there is no such project."""
-        ...
-
-
-_registered: list[ProjectAccess] = []
-
-
-def register_project_access(access: ProjectAccess) -> None:
-    """Say who knows about projects; the last one counts."""
-    _registered[:] = [access]
 
 
 def visible_executions(*, user: User) -> QuerySet[WorkflowExecution]:
@@ -53,7 +33,7 @@ def role_towards(*, user: User, execution: WorkflowExecution | TaskExecution) ->
     if not user.is_active:
         return None
     if execution.project_id is not None:
-        return _registered[0].role_in(user, execution.project_id) if _registered else None
+        return project_access().role_in(user, execution.project_id)
     if user.grant is not None and user.grant.project_id is not None:
         return None
     if is_operator(user):
@@ -98,7 +78,7 @@ def _visible(user: User) -> Q:
         return Q(pk__in=())
     if is_operator(user) and user.grant is None:
         return Q()
-    projects = Q(project_id__in=_registered[0].visible_ids(user)) if _registered else Q(pk__in=())
+    projects = Q(project_id__in=project_access().visible_ids(user))
     if user.grant is not None and user.grant.project_id is not None:
         return projects
     if is_operator(user):

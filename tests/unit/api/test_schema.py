@@ -41,7 +41,9 @@ def test_unsafe_methods_show_the_key_except_where_it_is_not_honoured(document: A
 def test_tokens_are_asked_for_everywhere_else(document: Any) -> None:
     for path, item in document["paths"].items():
         for operation in item.values():
-            assert ({"jwtAuth": []} in operation.get("security", [])) != path.startswith("/api/v1/auth/")
+            for scheme in ("jwtAuth", "serviceToken"):
+                asked = {scheme: []} in operation.get("security", [])
+                assert asked != path.startswith("/api/v1/auth/token/"), path
 
 
 def test_an_agent_can_read_it(document: Any) -> None:

@@ -19,7 +19,7 @@ from backend.apps.authentication.models import User
 from backend.apps.projects.models import Project, Sprint, Story
 from backend.apps.projects.planning_selectors import get_sprint, get_story
 from backend.apps.projects.selectors import get_project
-from backend.errors import InvalidInput, NotFound
+from backend.errors import InvalidInput, NotFound, PermissionRefused
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -62,8 +62,11 @@ class SprintFields(TypedDict, total=False):
 def create_project(*, user: User, name: str, slug: str = "", description: str = "") -> Project:
     """Create a project that the user owns; without a slug it gets one made from its name.
 
-    Raises InvalidInput for values that cannot be, also for a slug that is taken.
+    Raises InvalidInput for values that cannot be, also for a slug that is taken, and PermissionRefused for who acts
+    with a token for one project.
     """
+    if user.grant is not None and user.grant.project_id is not None:
+        raise PermissionRefused("The token is good for one project alone.", hint="Make the project with another one.")
     project = Project(name=name, slug=slug or _free_slug(name), description=description, owner=user)
     if not slug:
         try:
