@@ -95,6 +95,11 @@ beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "forget-secrets": {
+        "task": "maintenance.forget_secrets",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
     "sweep-archives": {
         "task": "maintenance.sweep_archives",
         "schedule": 3600.0,

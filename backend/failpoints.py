@@ -19,6 +19,7 @@ class Failpoint(Enum):
     WORKSPACE_WRITTEN = "after the files were written, before they are committed"
     COMMITTED = "after the commit in the git store, before its record"
     PACKAGED = "after the archive took its place, before its record"
+    CREATED = "after a host made a repository, before it is pushed to"
     PUSHED = "after the push, before its record"
     REQUEST_SERVED = "after the API committed a request, before its answer arrives"
     CALLED = "after the API's answer arrived"
@@ -31,6 +32,9 @@ class Failpoint(Enum):
     TAKING_BACK = "in the reconciler, after an expired lease was taken back"
     REPUBLISHING = "in the reconciler, before it sends what was lost"
 
+
+OF_EVERY_RUN = tuple(point for point in Failpoint if point is not Failpoint.CREATED)
+"""Those that any run reaches. CREATED needs a host with an API; the contract of the hosts strikes there."""
 
 Hook = Callable[[Failpoint], None]
 _hook: Hook | None = None

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from backend.failpoints import Failpoint
+from backend.failpoints import OF_EVERY_RUN
 from tests.integration.chaos.databases import Database, Sqlite, postgresql
 from tests.integration.chaos.judged import Ring
 from tests.integration.chaos.session import Session
@@ -108,7 +108,7 @@ class Soak:
             return
         if len(self.stage.plan.armed()) >= MOST_ARMED:
             self.stage.plan.disarm()
-        self.stage.plan.arm(self._rng.choice(list(Failpoint)), fault)
+        self.stage.plan.arm(self._rng.choice(OF_EVERY_RUN), fault)
 
     def _strike_now(self, fault: Fault) -> bool:
         """Strike a process at whatever it does; False for a fault that is only done at a failpoint."""
@@ -162,7 +162,7 @@ def table_of(outcome: Outcome, *, title: str) -> Table:
     table.add_row("faults", str(len(outcome.strikes)))
     for fault, count in Counter(strike.fault for strike in outcome.strikes).most_common():
         table.add_row(f"  {fault.value}", str(count))
-    table.add_row("failpoints struck", f"{len({s.point for s in outcome.strikes if s.point})} of {len(Failpoint)}")
+    table.add_row("failpoints struck", f"{len({s.point for s in outcome.strikes if s.point})} of {len(OF_EVERY_RUN)}")
     for kind in ("lost", "doubled", "wrong"):
         table.add_row(kind, str(outcome.count(kind)))
     cuts = quantiles(outcome.took, n=100, method="inclusive") if len(outcome.took) > 1 else [0.0] * 99

@@ -15,10 +15,12 @@ from celery import Task
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from celery.utils.log import get_task_logger
 
+from backend.apps.credentials.services.redaction import clean, without
+from backend.apps.credentials.services.sealing import open_tokens, secrets_in
 from backend.apps.workflows.execution.claim import ClaimedTask
 from backend.apps.workflows.execution.run import Completed, Failed, TryAgain, execute
 from backend.config.celery import app
-from backend.errors import ConfigurationError, TimeLimitExceeded
+from backend.errors import ConfigurationError, RepomillError, TimeLimitExceeded
 from workers.call import TaskCall
 from workers.interruption import interruption
 
@@ -100,10 +102,16 @@ def _run(task: ServiceTask, body: Body, task_id: UUID) -> None:
 
 
 def _serve(body: Body, claimed: ClaimedTask) -> Any:  # noqa: ANN401  (JSON)
+    # Secrets that were given with the work are opened here and nowhere before; whatever answers may repeat them.
+    arguments = open_tokens(claimed.arguments, execution_id=claimed.execution_id or claimed.id)
+    secrets = secrets_in(arguments)
     try:
-        return body(TaskCall(claimed), **claimed.arguments)
+        return without(body(TaskCall(claimed), **arguments), secrets)
     except SoftTimeLimitExceeded as error:
         raise TimeLimitExceeded(hint="Raise timeout_seconds of the step, or give it less to do.") from error
+    except RepomillError as error:
+        clean(error, secrets)
+        raise
 
 
 def _is_id(value: object) -> bool:

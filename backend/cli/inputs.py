@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from backend.apps.workflows.definitions.secret_inputs import is_secret_input
 from backend.errors import InvalidInput
 from backend.strict_json import NotJSON, read_json
 
@@ -16,7 +17,8 @@ def read_inputs(pairs: Sequence[str], schema: Mapping[str, Any]) -> dict[str, An
     """Return the inputs named by `pairs`.
 
     pairs: `name=value`, or `name=@file` for the file's content. Where the schema says that the input is a text, the
-    value is taken as it stands; otherwise it is read as JSON. Raises InvalidInput with the input's name.
+    value is taken as it stands; otherwise it is read as JSON. A secret comes from a file: command lines are kept and
+    shown. Raises InvalidInput with the input's name.
     """
     inputs: dict[str, Any] = {}
     for pair in pairs:
@@ -25,7 +27,7 @@ def read_inputs(pairs: Sequence[str], schema: Mapping[str, Any]) -> dict[str, An
             raise InvalidInput(f"{pair!r} is not an input.", field="--input", expected="name=value, or name=@file")
         if name in inputs:
             raise InvalidInput(f"The input {name!r} is given twice.", field=f"inputs.{name}")
-        inputs[name] = _value(name, text, schema)
+        inputs[name] = _secret(name, text) if is_secret_input(schema, name) else _value(name, text, schema)
     return inputs
 
 
@@ -40,6 +42,16 @@ def read_object(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InvalidInput(f"The file {path} holds no JSON object.", field="--arguments", expected="an object")
     return found
+
+
+def _secret(name: str, text: str) -> str:
+    if not text.startswith("@"):
+        raise InvalidInput(
+            f"{name!r} is a secret, and secrets are not given on the command line, which is kept and shown.",
+            field=f"inputs.{name}",
+            expected=f"{name}=@FILE, or {name}=@/dev/stdin",
+        )
+    return _file(name, Path(text[1:])).removesuffix("\n").removesuffix("\r")
 
 
 def _value(name: str, text: str, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401  (JSON)

@@ -12,7 +12,6 @@ from backend.apps.authentication.models import User
 from backend.apps.credentials.models import Credential
 from backend.apps.credentials.secret import Secret
 from backend.apps.credentials.services.keeping import add_credential
-from backend.apps.credentials.services.sealed_secrets import seal
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.services.access import open_access
 from backend.apps.exports.services.deliver import deliver_to_git, deliver_to_github, deliver_to_gitlab
@@ -132,14 +131,18 @@ def test_a_credential_goes_to_its_own_kind_of_host_only(add, deliver, server):
     assert server.calls == []
 
 
-def test_a_secret_that_was_given_with_the_execution(project, user):
-    execution = uuid4()
-    reference = seal("some-token", execution_id=execution)
-    access = open_access(reference, host="github", project=project, user=user, execution_id=execution)
+def test_a_token_that_was_given_goes_to_the_public_host_or_the_given_one(project, user):
+    who = {"host": "github", "project": project, "user": user, "credential": None}
+    access = open_access(token=Secret("some-token"), **who)
     assert (access.secret.reveal(), access.base_url, access.username) == ("some-token", None, "x-access-token")
-    for other in (uuid4(), None):
-        with pytest.raises(NotFound):
-            open_access(reference, host="github", project=project, user=user, execution_id=other)
+    assert open_access(token=Secret("x"), base_url="https://h.example", **who).base_url == "https://h.example"
+    for wrong in (
+        {},
+        {"credential": "bot", "token": Secret("x")},
+        {"credential": "bot", "base_url": "https://h.example"},
+    ):
+        with pytest.raises(InvalidInput):
+            open_access(**{**who, **wrong})
 
 
 def test_git_with_a_credential(add, deliver, server, user):
@@ -208,3 +211,15 @@ def test_a_task_is_given_the_name_of_a_credential(add, do, server):
     assert ALICE not in str((done.arguments, done.result))
     refused = do("export.export_to_github", credential="bot", repository_name="by-task")
     assert (refused.status, refused.error["code"]) == ("failed", "invalid_input")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_is_given_a_literal_token(do, server):
+    done = do("export.export_to_gitlab", gitlab_token=ALICE, base_url=server.origin, project_name="by-token")
+    assert (done.status, done.result["full_name"]) == ("completed", "alice/by-token"), done.error
+    assert ALICE not in str((done.arguments, done.result, list(RepositoryExport.objects.values())))
+    server.create_repository("alice/plain.git")
+    url = f"{server.origin}/alice/plain.git"
+    pushed = do("export.export_to_git", url=url, token=ALICE, username="alice")
+    assert (pushed.status, pushed.result["pushed"]) == ("completed", True), pushed.error
+    assert ALICE not in str((pushed.arguments, pushed.result, list(RepositoryExport.objects.values())))

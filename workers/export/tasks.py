@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from backend.apps.credentials.secret import Secret
 from backend.apps.exports.services.deliver import (
     deliver_archive,
     deliver_to_git,
     deliver_to_github,
     deliver_to_gitlab,
 )
+from backend.apps.projects.hosts.base import DEFAULT_USERNAME
 from workers.call import TaskCall
 from workers.service_task import service_task
 
@@ -22,6 +24,8 @@ def export_to_git(
     url: str | None = None,
     branch: str = "main",
     credential: str | None = None,
+    token: Secret | None = None,
+    username: str = DEFAULT_USERNAME,
 ) -> dict[str, Any]:
     """Push the execution's generation to a git remote."""
     return deliver_to_git(
@@ -31,6 +35,8 @@ def export_to_git(
         url=url,
         branch=branch,
         credential=credential,
+        token=token,
+        username=username,
     )
 
 
@@ -38,8 +44,10 @@ def export_to_git(
 def export_to_github(
     call: TaskCall,
     *,
-    credential: str,
     repository_name: str,
+    credential: str | None = None,
+    github_token: Secret | None = None,
+    base_url: str | None = None,
     organization: str | None = None,
     private: bool = True,
     description: str = "",
@@ -51,6 +59,8 @@ def export_to_github(
         key=call.task.key,
         **call.work,
         credential=credential,
+        github_token=github_token,
+        base_url=base_url,
         repository_name=repository_name,
         organization=organization,
         private=private,
@@ -64,8 +74,10 @@ def export_to_github(
 def export_to_gitlab(
     call: TaskCall,
     *,
-    credential: str,
     project_name: str,
+    credential: str | None = None,
+    gitlab_token: Secret | None = None,
+    base_url: str | None = None,
     namespace: str | None = None,
     visibility: str = "private",
     description: str = "",
@@ -77,6 +89,8 @@ def export_to_gitlab(
         key=call.task.key,
         **call.work,
         credential=credential,
+        gitlab_token=gitlab_token,
+        base_url=base_url,
         project_name=project_name,
         namespace=namespace,
         visibility=visibility,

@@ -18,6 +18,7 @@ from backend.apps.projects.services.repacking import repack_stores as repack_onc
 from backend.apps.workflows.execution.reconcile import expect_no_answers
 from backend.apps.workflows.execution.reconcile import reconcile as reconcile_once
 from backend.apps.workflows.publishing import broker_has_forgotten, mark_broker
+from backend.apps.workflows.services.secret_inputs import forget_spent
 from backend.config.celery import app
 
 logger = logging.getLogger(__name__)
@@ -67,3 +68,11 @@ def sweep_archives() -> None:
     swept = sweep_leftovers(now=time.time())
     if swept:
         logger.info("removed %d unfinished archives", swept)
+
+
+@app.task(name="maintenance.forget_secrets", send_events=False)
+def forget_secrets() -> None:
+    """Forget the secrets that were given with executions and tasks that have ended."""
+    forgotten = forget_spent(now=timezone.now())
+    if forgotten:
+        logger.info("forgot %d secrets of what has ended", forgotten)

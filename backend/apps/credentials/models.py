@@ -88,6 +88,7 @@ class SealedSecret(EncryptedRow):
 
     # No foreign key: the workflows app lies above.
     execution_id = models.UUIDField(db_index=True)
+    """The WorkflowExecution, or the TaskExecution of a task on its own."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

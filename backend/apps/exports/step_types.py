@@ -12,14 +12,21 @@ from backend.errors import InvalidInput
 
 _COMMON = ("description", "topics", "branch")
 _REPOSITORY: dict[str, dict[str, str]] = {
-    "git": {name: name for name in ("repository_name", "url", "branch", "credential")},
-    "github": {name: name for name in ("credential", "repository_name", "organization", "private", *_COMMON)},
+    "git": {name: name for name in ("repository_name", "url", "branch", "credential", "token", "username")},
+    "github": {
+        name: name
+        for name in ("credential", "github_token", "base_url", "repository_name", "organization", "private", *_COMMON)
+    },
     "gitlab": {
         "repository_name": "project_name",
-        **{name: name for name in ("credential", "namespace", "visibility", *_COMMON)},
+        **{name: name for name in ("credential", "gitlab_token", "base_url", "namespace", "visibility", *_COMMON)},
     },
 }
 """For each host, what a config may say of the repository, and what the task calls it."""
+_INSTEAD = (
+    "Instead of a credential: a token, which is kept encrypted for one execution alone and never shown; best as"
+    " ${{ inputs.NAME }} of an input that is writeOnly."
+)
 _NAMES = sorted({name for names in _REPOSITORY.values() for name in names})
 
 
@@ -48,13 +55,16 @@ def _repository(config: dict[str, Any]) -> dict[str, Any]:
                 expected="one of them",
             )
     else:
-        for name in ("credential", "repository_name"):
-            if name not in config:
-                raise InvalidInput(
-                    f"The host {host} needs a {name}.",
-                    field=name,
-                    hint="A credential is named, as `repomill credentials add` calls it; a token never stands here.",
-                )
+        if "repository_name" not in config:
+            raise InvalidInput(
+                f"The host {host} needs a repository_name.", field="repository_name", expected="its name there"
+            )
+        if ("credential" in config) == (f"{host}_token" in config):
+            raise InvalidInput(
+                f"The host {host} needs either a credential or a {host}_token.",
+                field="credential",
+                hint="Better a credential: it is named, as `repomill credentials add` calls it.",
+            )
     return {argument: config[name] for name, argument in names.items() if name in config}
 
 
@@ -82,6 +92,16 @@ REPO_CREATION = register(
                     "minLength": 1,
                     "maxLength": 100,
                     "description": "The name of a credential for the host; never a token.",
+                },
+                **{
+                    name: {"type": "string", "description": _INSTEAD}
+                    for name in ("github_token", "gitlab_token", "token")
+                },
+                "username": {"type": "string", "minLength": 1, "description": "What goes with the token (git)."},
+                "base_url": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "Where the token is for, if not the public host (github, gitlab).",
                 },
                 "repository_name": {"type": "string", "minLength": 1, "maxLength": 200},
                 "url": {"type": "string", "minLength": 1, "description": "A git remote that exists (git)."},

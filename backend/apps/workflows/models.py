@@ -5,12 +5,15 @@ A status changes only by an UPDATE whose condition names the status it comes fro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
 
+from backend.apps.credentials.secret import Secret
 from backend.errors import Conflict
 
 FROZEN = "A version of a workflow never changes."
@@ -45,6 +48,9 @@ class WorkflowVersion(models.Model):
     definition = models.JSONField()
     digest = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    taken: Mapping[str, Secret] = MappingProxyType({})
+    """Literal secrets that `save_definition` took out of the wording, by the input they became; in memory alone."""
 
     objects = VersionQuerySet.as_manager()
 

@@ -45,8 +45,13 @@ def run(
     inputs = read_inputs(input or [], definition.inputs)
     owner = acting_user(user)
     target = _project(project, inputs, definition, owner)
+    version = save_definition(definition)
+    if version.taken:
+        typer.echo(
+            "The token in the file is kept encrypted and for this run alone; better name a credential.", err=True
+        )
     execution = start_execution(
-        version=save_definition(definition),
+        version=version,
         inputs=inputs,
         user=owner,
         project_id=target.pk if target else None,

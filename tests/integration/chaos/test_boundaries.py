@@ -84,3 +84,10 @@ def test_the_broker_is_reached_from_one_function_which_has_a_failpoint_on_either
     ]
     (publish,) = (each for each in functions(EXECUTION / "publishing.py") if each.name == "publish_chain")
     assert points_of(publish) == {"BEFORE_PUBLISH", "AFTER_PUBLISH"}
+
+
+def test_a_creation_on_a_host_has_a_failpoint():
+    """The contract of the hosts kills a process there."""
+    hosted = ROOT / "backend" / "apps" / "projects" / "hosts" / "hosted.py"
+    (create,) = (each for each in functions(hosted) if any(named(call) == "self._api.create" for call in calls(each)))
+    assert points_of(create) == {"CREATED"}

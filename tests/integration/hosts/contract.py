@@ -23,6 +23,7 @@ from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from backend.apps.projects.services.workspace import Workspace
 from backend.errors import InvalidInput, RateLimited, RemoteRefused, RemoteUnreachable
+from backend.failpoints import Failpoint
 from tests.integration.hosts.api_server import ApiServer, Call, Fault, Reply
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -31,7 +32,13 @@ import django
 django.setup()
 from django.conf import settings
 settings.GIT_STORES_DIR, settings.GENERATED_PROJECTS_DIR = {stores!r}, {generated!r}
+import os, signal
+from backend import failpoints
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
+def strike(point):
+    if point.name == {strike_at!r}:
+        os.kill(os.getpid(), signal.SIGKILL)
+failpoints.install(strike)
 exporter = RepositoryExporter({project!r})
 exporter.{method}(*{arguments!r}, commit={commit!r}, base_url={base_url!r})
 """
@@ -237,10 +244,11 @@ class HostContract(PushContract):
         assert len(self.creations(place)) == 1
         assert place.shown(name)["description"] == "d"
 
+    @pytest.mark.parametrize("strike_at", [None, Failpoint.CREATED])
     def test_the_repository_of_a_process_that_was_killed_is_adopted(
-        self, place: Account, work: Work, name: str, token: str, settings
+        self, place: Account, work: Work, name: str, token: str, settings, strike_at: Failpoint | None
     ):
-        """By SIGKILL, when the host has made the repository and its answer is on the way."""
+        """By SIGKILL, when the host has made the repository: its answer is on the way, or has come."""
         first = work.commit("1")
         script = SCRIPT.format(
             stores=str(settings.GIT_STORES_DIR),
@@ -250,11 +258,13 @@ class HostContract(PushContract):
             arguments=(token, name),
             commit=first,
             base_url=place.server.origin,
+            strike_at=strike_at and strike_at.name,
         )
         environment = os.environ | {"REPOMILL_DATA_DIR": str(settings.DATA_DIR)}
         process = subprocess.Popen([sys.executable, "-c", script], env=environment, stderr=subprocess.PIPE)
-        place.creation.after, place.creation.times = lambda call: process.kill(), 1
-        place.server.faults.append(place.creation)
+        if strike_at is None:
+            place.creation.after, place.creation.times = lambda call: process.kill(), 1
+            place.server.faults.append(place.creation)
         _, said = process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL, said
         assert branches(place.folder(name)) == {}

@@ -269,3 +269,21 @@ def test_an_input_that_is_not_json_names_its_line(cli, operator, workflow, tmp_p
     out = cli("run", workflow, "--input", "name=x", "--input", f"count=@{wrong}", code=3)
     assert "'a' is given twice" in out
     assert "line 3" in out
+
+
+def test_a_token_comes_from_a_file_and_is_shown_nowhere(operator, tmp_path, cli, capsys):
+    token = "ghp_" + "5ecre7" * 6
+    path = tmp_path / "w.yaml"
+    path.write_text(
+        "name: w\nsteps:\n  - {id: a, type: api_call, config: {method: POST, endpoint: /x/,"
+        f" data: {{token: {token}, password: '${{{{ inputs.password }}}}'}}}}}}\n"
+    )
+    (tmp_path / "password").write_text(token[::-1] + "\n")
+    cli("run", str(path), "-i", f"password={token}", code=3)
+    assert not WorkflowExecution.objects.exists()
+    said = cli("run", str(path), "-i", f"password=@{tmp_path / 'password'}", "--follow", "--json")
+    said += cli("show", "last", "--json") + cli("show", "last") + capsys.readouterr().err
+    assert WorkflowExecution.objects.get().status == "completed"
+    for shown in (said, str(list(WorkflowExecution.objects.values())), str(list(TaskExecution.objects.values()))):
+        assert token not in shown
+        assert token[::-1] not in shown

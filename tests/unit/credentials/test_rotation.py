@@ -10,7 +10,7 @@ from backend.apps.credentials.services import keyring, rotation
 from backend.apps.credentials.services.encryption import decrypt
 from backend.apps.credentials.services.keeping import add_credential, replace_secret
 from backend.apps.credentials.services.rotation import Progress, drop_unused_keys, reencrypt
-from backend.apps.credentials.services.sealing import seal, unseal
+from backend.apps.credentials.services.sealed_secrets import seal, unseal
 from backend.apps.credentials.services.secrets import open_secret
 
 pytestmark = pytest.mark.django_db

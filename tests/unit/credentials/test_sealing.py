@@ -8,15 +8,9 @@ import pytest
 from backend.apps.credentials.errors import CredentialUnreadable
 from backend.apps.credentials.models import SealedSecret
 from backend.apps.credentials.secret import Secret
-from backend.apps.credentials.services.sealing import (
-    SECRET_KEYS,
-    forget,
-    is_reference,
-    open_tokens,
-    seal,
-    seal_tokens,
-    unseal,
-)
+from backend.apps.credentials.services.literal_secrets import SECRET_KEYS
+from backend.apps.credentials.services.sealed_secrets import forget, is_reference, seal, unseal
+from backend.apps.credentials.services.sealing import hide_tokens, open_tokens, seal_tokens, secrets_in
 from backend.errors import InvalidInput, NotFound
 
 pytestmark = pytest.mark.django_db
@@ -157,3 +151,17 @@ def test_sealing_twice_changes_nothing(canary):
 def test_opening_another_executions_config_is_refused(canary):
     with pytest.raises(NotFound):
         open_tokens(seal_tokens({"token": canary}, execution_id=RUN), execution_id=OTHER)
+
+
+def test_what_a_config_asks_for_beside_its_secrets(canary):
+    given = {"github_token": canary, "data": {"token": [canary, None]}, "name": "x"}
+    hidden = hide_tokens(given)
+    assert hidden == hide_tokens(seal_tokens(given, execution_id=RUN))
+    assert hidden == {"github_token": "[secret]", "data": {"token": ["[secret]", None]}, "name": "x"}
+
+
+def test_the_opened_secrets_of_a_config(canary):
+    opened = open_tokens(
+        seal_tokens({"token": canary, "data": {"password": ["pw"]}}, execution_id=RUN), execution_id=RUN
+    )
+    assert sorted(secret.reveal() for secret in secrets_in(opened)) == sorted([canary, "pw"])

@@ -45,6 +45,21 @@ from backend.errors import InvalidInput
                 "branch": "trunk",
             },
         ),
+        (
+            {"host": "github", "github_token": "secret:x", "base_url": "https://h.example", "repository_name": "r"},
+            "export.export_to_github",
+            {"github_token": "secret:x", "base_url": "https://h.example", "repository_name": "r"},
+        ),
+        (
+            {"host": "gitlab", "gitlab_token": "secret:x", "repository_name": "r"},
+            "export.export_to_gitlab",
+            {"gitlab_token": "secret:x", "project_name": "r"},
+        ),
+        (
+            {"host": "git", "url": "https://x.example/r", "token": "secret:x", "username": "me"},
+            "export.export_to_git",
+            {"url": "https://x.example/r", "token": "secret:x", "username": "me"},
+        ),
     ],
 )
 def test_each_host_has_its_task(config, method, arguments):

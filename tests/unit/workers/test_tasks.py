@@ -154,3 +154,26 @@ def test_every_public_method_of_the_services_has_a_task():
     }
     # Closing a client is the task's own business.
     assert without == {"agents.close"}
+
+
+def test_secrets_are_sent_in_a_body_and_come_back_nowhere(do, asked, monkeypatch):
+    secret = "a-password-of-some-length"
+    real = calls.run
+    echoed: list[httpx.Request] = []
+
+    def echo(request: httpx.Request) -> httpx.Response:
+        echoed.append(request)
+        return httpx.Response(
+            200, headers={"Content-Type": "application/json"}, stream=httpx.ByteStream(request.content)
+        )
+
+    monkeypatch.setattr("workers.call.run", partial(real, transport=httpx.MockTransport(echo)))
+    result = do("agents.call", method="POST", endpoint="/users/", data={"name": "x", "password": secret})
+    assert json.loads(echoed[0].content) == {"name": "x", "password": secret}
+    assert result == {"name": "x", "password": "[secret]"}
+
+
+def test_a_secret_is_put_into_no_query(do, asked):
+    with pytest.raises(AssertionError, match="does not belong in a query"):
+        do("agents.call", method="GET", endpoint="/users/", params={"token": "a-token-of-some-length"})
+    assert asked == []

@@ -2,6 +2,7 @@
 
 import pytest
 
+from backend.apps.credentials.models import SealedSecret
 from backend.apps.workflows.execution.run import Completed, Failed, TryAgain
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.services import enqueue_method
@@ -43,3 +44,39 @@ def test_it_fails_and_waits_like_any_other(user, runner, error, outcome):
     runner.service = raises
     task = enqueue_method(method="generation.cleanup", arguments={}, key="k", user=user)
     assert isinstance(runner.do(task.pk), outcome)
+
+
+TOKEN = "ghp_" + "c0ffee" * 6
+
+
+def test_a_literal_token_is_sealed_for_the_task(user, broker):
+    asked = {"method": "export.export_to_github", "key": "k", "user": user}
+    task = enqueue_method(arguments={"github_token": TOKEN, "repository_name": "x"}, **asked)
+    assert TOKEN not in str((task.arguments, list(TaskExecution.objects.values())))
+    assert str(SealedSecret.objects.get(execution_id=task.pk)) == task.arguments["github_token"]
+    # The same key is the same work, whatever the token: a renewed one is no other work.
+    for again in (TOKEN, "another-token-altogether"):
+        assert enqueue_method(arguments={"github_token": again, "repository_name": "x"}, **asked).pk == task.pk
+    assert SealedSecret.objects.count() == 1
+    with pytest.raises(Conflict) as refused:
+        enqueue_method(arguments={"github_token": TOKEN, "repository_name": "y"}, **asked)
+    assert TOKEN not in str(refused.value.as_json())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"repository_name": TOKEN}, {"description": f"by {TOKEN}"}, {"base_url": f"https://{TOKEN}@h"}]
+)
+def test_a_token_that_stands_elsewhere_too_is_refused(user, broker, wrong):
+    arguments = {"github_token": TOKEN, "repository_name": "x", **wrong}
+    with pytest.raises(InvalidInput) as refused:
+        enqueue_method(method="export.export_to_github", arguments=arguments, key="k", user=user)
+    assert TOKEN not in str(refused.value.as_json())
+    assert not TaskExecution.objects.exists()
+    assert not SealedSecret.objects.exists()
+    assert broker.sent == []
+
+
+def test_what_a_template_is_filled_with_is_no_secret(user, broker):
+    arguments = {"template_path": "t", "output_path": "o", "context": {"token": "a word"}}
+    task = enqueue_method(method="generation.generate_from_template", arguments=arguments, key="k", user=user)
+    assert task.arguments == arguments

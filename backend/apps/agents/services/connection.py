@@ -18,6 +18,7 @@ from backend.apps.agents.errors import APIError, InvalidEndpoint
 from backend.apps.agents.services import answers, blips
 from backend.apps.agents.services.answers import Json
 from backend.apps.agents.services.user_token import UserToken
+from backend.apps.credentials.secret import Secret
 from backend.errors import InvalidInput, RemoteUnreachable
 from backend.failpoints import Failpoint, reached
 
@@ -144,14 +145,25 @@ class Connection:
 
 
 def as_body(data: Json) -> bytes | None:
-    """Return data as the bytes of a JSON body, the same for equal data; None for None. Raises InvalidInput."""
+    """Return data as the bytes of a JSON body, the same for equal data; None for None. Raises InvalidInput.
+
+    A `Secret` in it is written out: this is the one place that sends it.
+    """
     if data is None:
         return None
     try:
-        return json.dumps(data, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode()
+        return json.dumps(
+            data, default=_revealed, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+        ).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(
             f"The data of the API call is not JSON: {error}.",
             field="data",
             hint="Use objects, arrays, strings, finite numbers, true, false and null only.",
         ) from error
+
+
+def _revealed(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

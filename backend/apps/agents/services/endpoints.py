@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlencode
 
 from backend.apps.agents.errors import InvalidEndpoint
+from backend.apps.credentials.secret import Secret
 
 PREFIX = "/api/v1/"
 LONGEST_ENDPOINT = 2000
@@ -115,6 +116,12 @@ def _check_form(path: str, *, form: str, slashes: int) -> None:
 def _encode(params: Params) -> str:
     pairs: list[tuple[str, str]] = []
     for name, value in params.items():
+        if isinstance(value, Secret):
+            raise InvalidEndpoint(
+                "A secret does not belong in a query, which servers log.",
+                field=f"params.{name}",
+                hint="Put it in data.",
+            )
         values = [value] if isinstance(value, str | int | float) or value is None else list(value)
         pairs += [(str(name), _as_text(each)) for each in values]
     try:

@@ -1,18 +1,17 @@
-"""The credential that a delivery names, opened for the user on whose behalf it is done, at the moment it is used.
+"""The secret that a delivery is done with: of the credential it names, opened for its user at the moment it is used.
 
-It checks that the credential is for the host that is delivered to: its secret goes nowhere else.
+It checks that the credential is for the host that is delivered to: its secret goes nowhere else. A token that was given
+with the work itself goes to the public host, or to the one that was given with it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from backend.apps.authentication.models import User
 from backend.apps.credentials.hosts import host_kind
 from backend.apps.credentials.secret import Secret
 from backend.apps.credentials.selectors import get_credential
-from backend.apps.credentials.services.sealed_secrets import is_reference, unseal
 from backend.apps.credentials.services.secrets import open_secret
 from backend.apps.projects.models import Project
 from backend.errors import InvalidInput
@@ -28,15 +27,34 @@ class Access:
     base_url: str | None = None
 
 
-def open_access(credential: str, *, host: str, project: Project, user: User, execution_id: UUID | None) -> Access:
-    """Return the access to a host that a credential gives.
+def open_access(
+    *,
+    credential: str | None,
+    token: Secret | None = None,
+    base_url: str | None = None,
+    host: str,
+    project: Project,
+    user: User,
+) -> Access:
+    """Return the access to a host with an API.
 
-    credential: a name, or the reference of a secret that was given with this execution, which is for the public host.
-    Raises NotFound, InvalidInput for a credential of another kind of host, CredentialUnreadable, CredentialKeyMissing.
+    credential: a name, or else token: the secret itself, and with it base_url of a host that is not the public one.
+    Raises NotFound, InvalidInput for a credential of another kind of host and unless exactly one is given,
+    CredentialUnreadable, CredentialKeyMissing.
     """
-    if execution_id is not None and is_reference(credential):
-        return Access(secret=unseal(credential, execution_id=execution_id), username=host_kind(host).username)
-    found = get_credential(user=user, name=credential, project_id=project.pk)
+    if (credential is None) == (token is None):
+        raise InvalidInput(
+            f"Give either a credential or a {host}_token.",
+            field="credential",
+            expected="the name of a credential; see: repomill credentials list",
+        )
+    if token is not None:
+        return Access(secret=token, username=host_kind(host).username, base_url=base_url)
+    if base_url is not None:
+        raise InvalidInput(
+            "A credential goes to its own host.", field="base_url", hint="Leave it out, or name another credential."
+        )
+    found = get_credential(user=user, name=credential or "", project_id=project.pk)
     if found.host != host:
         raise InvalidInput(
             f"The credential {found.name!r} is for {host_kind(found.host).title}, not for {host_kind(host).title}.",

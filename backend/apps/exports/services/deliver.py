@@ -10,9 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from backend.apps.authentication.models import User
+from backend.apps.credentials.secret import Secret
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.services.access import open_access, open_git_access
 from backend.apps.exports.services.recording import delivered
+from backend.apps.projects.hosts.base import DEFAULT_USERNAME
 from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.generations import completed_generation, package
@@ -30,11 +32,13 @@ def deliver_to_git(
     url: str | None = None,
     branch: str = "main",
     credential: str | None = None,
+    token: Secret | None = None,
+    username: str = DEFAULT_USERNAME,
 ) -> dict[str, Any]:
     """Push the execution's completed generation to a git remote and return what is there now, with the export's id.
 
     repository_name: a bare repository on this machine, made when it is missing; url: an https address. Exactly one.
-    credential: the name of one for the url's host.
+    credential: the name of one for the url's host. Or else token, and the username that goes with it.
     Raises Conflict where no generation is completed or the key was used for something else, and as
     `RepositoryExporter.export_to_git` does; the export is failed then and may be tried again.
     """
@@ -44,12 +48,16 @@ def deliver_to_git(
             field="repository_name",
             hint="A repository_name is a repository on this machine, a url one elsewhere.",
         )
-    if credential is not None and url is None:
+    if credential is not None and token is not None:
+        raise InvalidInput("Give either a credential or a token.", field="credential", hint="Leave one of them out.")
+    if (credential is not None or token is not None) and url is None:
         raise InvalidInput(
             "A repository on this machine is reached without a credential.", field="credential", hint="Leave it out."
         )
 
     def export(exporter: RepositoryExporter, commit: str) -> dict[str, Any]:
+        if token is not None:
+            return exporter.export_to_git(url, commit=commit, branch=branch, token=token, username=username)
         if credential is None or url is None:
             return exporter.export_to_git(url=url, repository_name=repository_name, commit=commit, branch=branch)
         access = open_git_access(credential, url=url, project=project, user=user)
@@ -74,7 +82,9 @@ def deliver_to_github(
     project: Project,
     user: User,
     execution_id: UUID | None,
-    credential: str,
+    credential: str | None = None,
+    github_token: Secret | None = None,
+    base_url: str | None = None,
     repository_name: str,
     organization: str | None = None,
     private: bool = True,
@@ -84,7 +94,8 @@ def deliver_to_github(
 ) -> dict[str, Any]:
     """Push the execution's completed generation to GitHub and return what is there now, with the export's id.
 
-    credential: the name of one for GitHub that the user may use; its base_url says which GitHub.
+    credential: the name of one for GitHub that the user may use; its base_url says which GitHub. Or else github_token,
+    with the base_url of a GitHub that is not the public one.
     Raises Conflict as `deliver_to_git` does, NotFound for the credential, and as `RepositoryExporter.export_to_github`.
     """
     wanted: dict[str, Any] = {
@@ -97,7 +108,9 @@ def deliver_to_github(
     }
 
     def export(exporter: RepositoryExporter, commit: str) -> dict[str, Any]:
-        access = open_access(credential, host="github", project=project, user=user, execution_id=execution_id)
+        access = open_access(
+            credential=credential, token=github_token, base_url=base_url, host="github", project=project, user=user
+        )
         return exporter.export_to_github(access.secret, commit=commit, base_url=access.base_url, **wanted)
 
     return _delivered_repository(
@@ -107,7 +120,7 @@ def deliver_to_github(
         execution_id=execution_id,
         export_type=RepositoryExport.ExportType.GITHUB,
         repository_name=repository_name,
-        request={**wanted, "credential": credential},
+        request={**wanted, "credential": credential} | ({} if base_url is None else {"base_url": base_url}),
         export=export,
     )
 
@@ -118,7 +131,9 @@ def deliver_to_gitlab(
     project: Project,
     user: User,
     execution_id: UUID | None,
-    credential: str,
+    credential: str | None = None,
+    gitlab_token: Secret | None = None,
+    base_url: str | None = None,
     project_name: str,
     namespace: str | None = None,
     visibility: str = "private",
@@ -128,7 +143,8 @@ def deliver_to_gitlab(
 ) -> dict[str, Any]:
     """Push the execution's completed generation to GitLab and return what is there now, with the export's id.
 
-    credential: the name of one for GitLab that the user may use; its base_url says which GitLab.
+    credential: the name of one for GitLab that the user may use; its base_url says which GitLab. Or else gitlab_token,
+    with the base_url of a GitLab that is not the public one.
     Raises Conflict as `deliver_to_git` does, NotFound for the credential, and as `RepositoryExporter.export_to_gitlab`.
     """
     wanted: dict[str, Any] = {
@@ -141,7 +157,9 @@ def deliver_to_gitlab(
     }
 
     def export(exporter: RepositoryExporter, commit: str) -> dict[str, Any]:
-        access = open_access(credential, host="gitlab", project=project, user=user, execution_id=execution_id)
+        access = open_access(
+            credential=credential, token=gitlab_token, base_url=base_url, host="gitlab", project=project, user=user
+        )
         return exporter.export_to_gitlab(access.secret, commit=commit, base_url=access.base_url, **wanted)
 
     return _delivered_repository(
@@ -151,7 +169,7 @@ def deliver_to_gitlab(
         execution_id=execution_id,
         export_type=RepositoryExport.ExportType.GITLAB,
         repository_name=project_name,
-        request={**wanted, "credential": credential},
+        request={**wanted, "credential": credential} | ({} if base_url is None else {"base_url": base_url}),
         export=export,
     )
 

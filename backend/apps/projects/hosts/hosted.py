@@ -24,6 +24,7 @@ from backend.apps.projects.hosts.patience import patiently
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.git_words import clean
 from backend.errors import InvalidInput, RemoteRefused, RemoteUnreachable
+from backend.failpoints import Failpoint, reached
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +131,7 @@ class HostedRepository:
             raise
         except RemoteRefused as refusal:
             return self._after_refusal(full_name, refusal)
+        reached(Failpoint.CREATED)
         return self._target(made, full_name=full_name, standing=Standing.FRESH, created=True)
 
     def _after_refusal(self, full_name: str, refusal: RemoteRefused) -> Target:

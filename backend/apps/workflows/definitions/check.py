@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from backend.apps.workflows import step_types
+from backend.apps.workflows.definitions import secret_inputs
 from backend.apps.workflows.definitions.definition import Definition, Step, from_data
 from backend.apps.workflows.definitions.json_values import sentence
 from backend.apps.workflows.definitions.rendering import cut, expressions, shown
@@ -69,6 +70,7 @@ def check_source(source: Source) -> Definition:
     for index, step in enumerate(definition.steps):
         _check_step(step, definition, above[step.id], source, ("steps", index))
     _check_expressions(definition.outputs, Scope(definition, frozenset(definition.by_id)), source, ("outputs",))
+    _refuse(next(secret_inputs.misfits(definition), None), source)
     return definition
 
 

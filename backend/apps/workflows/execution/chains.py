@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from backend.apps.credentials.services.sealing import seal_tokens
 from backend.apps.workflows import step_types
 from backend.apps.workflows.decisions.items import MOST_ITEMS
 from backend.apps.workflows.definitions.definition import Step
@@ -101,7 +102,9 @@ def _chain(
 ) -> Chain:
     """Return one chain. The keys of a step without `each` have no item in them."""
     try:
-        links = _links(step, render(step.config, data, ("steps", step.id, "config")))
+        config = render(step.config, data, ("steps", step.id, "config"))
+        # A secret that came as a result, or among the items of a list: the tasks' rows do not hold it either.
+        links = _links(step, seal_tokens(config, execution_id=execution.pk))
     except InvalidInput as error:
         if item is not None:
             error.place["item"] = item

@@ -29,6 +29,7 @@ from backend.apps.workflows.execution.events import History
 from backend.apps.workflows.execution.reading import definition_of, lock_execution
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 from backend.apps.workflows.selectors import standing_word, steps_of
+from backend.apps.workflows.services.secret_inputs import inputs_again
 from backend.apps.workflows.services.start import start_execution
 from backend.errors import Conflict, NotFound
 
@@ -140,14 +141,16 @@ def retry_step(*, execution_id: UUID, step_id: str, user: User) -> WorkflowExecu
 def rerun_execution(*, execution_id: UUID, user: User, inputs: dict[str, Any] | None = None) -> WorkflowExecution:
     """Start a new execution of the same version on the same project, for `user`; the old one stays as it is.
 
-    inputs: those that differ; the others are the old execution's. Raises as `start_execution` does, and NotFound.
+    inputs: those that differ; the others are the old execution's, its secrets too while they are kept and where it was
+        `user` who gave them. Raises as `start_execution` does, InvalidInput for a secret that must be given again, and
+        NotFound.
     """
     execution = WorkflowExecution.objects.select_related("version").filter(pk=execution_id).first()
     if execution is None:
         raise _no_execution(execution_id)
     return start_execution(
         version=execution.version,
-        inputs={**execution.input_data, **(inputs or {})},
+        inputs=inputs_again(execution, user=user, given=inputs or {}),
         user=user,
         project_id=execution.project_id,
         project_name=execution.project_name,

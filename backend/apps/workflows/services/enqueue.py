@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from backend.apps.authentication.models import User
+from backend.apps.credentials.services.sealing import hide_tokens, seal_tokens
 from backend.apps.workflows.definitions.json_values import check_json
 from backend.apps.workflows.methods import check_call
 from backend.apps.workflows.models import TaskExecution
@@ -31,6 +32,8 @@ def enqueue_method(
 ) -> TaskExecution:
     """Record a TaskExecution for a service method such as `generation.write_file`, and send it to the workers.
 
+    arguments: a literal `github_token`, `gitlab_token`, `token` or `password` in them is kept encrypted, for this task
+        alone and until it has ended; the row has a reference in its place.
     key: names the work for ever, in up to 200 printable ASCII characters without spaces. The same key with the same
         method and arguments returns the task there is.
     Raises InvalidInput for a method that there is not, and for arguments that it does not take or that are not JSON;
@@ -45,10 +48,12 @@ def enqueue_method(
         )
     try:
         with transaction.atomic():
+            identifier = uuid4()
             task = TaskExecution.objects.create(
+                id=identifier,
                 key=key,
                 method=method,
-                arguments=arguments,
+                arguments=seal_tokens(arguments, execution_id=identifier),
                 user_id=user.pk,
                 project_id=project_id,
                 description=f"{project_name or 'no project'} · {method}"[:300],
@@ -59,7 +64,8 @@ def enqueue_method(
             transaction.on_commit(lambda: publish_chain([task]))
     except IntegrityError:
         known = TaskExecution.objects.get(key=key)
-        if (known.method, known.arguments, known.user_id, known.project_id) != (method, arguments, user.pk, project_id):
+        asked = (known.method, hide_tokens(known.arguments), known.user_id, known.project_id)
+        if asked != (method, hide_tokens(arguments), user.pk, project_id):
             raise Conflict(
                 f"The key {key!r} names other work already.", field="key", hint="Use another key for other work."
             ) from None

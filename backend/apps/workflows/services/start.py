@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
@@ -14,11 +14,13 @@ from backend.apps.workflows.definitions.definition import Definition
 from backend.apps.workflows.definitions.json_values import check_json
 from backend.apps.workflows.definitions.rendering import shown
 from backend.apps.workflows.definitions.schema import check
+from backend.apps.workflows.definitions.secret_inputs import without_secrets
 from backend.apps.workflows.execution.advance import advance
 from backend.apps.workflows.execution.events import History
 from backend.apps.workflows.execution.reading import definition_of
 from backend.apps.workflows.execution.statements import insert, one_journey
 from backend.apps.workflows.models import StepExecution, WorkflowExecution, WorkflowVersion
+from backend.apps.workflows.services.secret_inputs import seal_inputs
 from backend.errors import InvalidInput, PermissionRefused
 
 
@@ -33,7 +35,8 @@ def start_execution(
 ) -> WorkflowExecution:
     """Record an execution of a workflow version and send its first steps to the workers.
 
-    inputs: JSON that fits the version's input schema; top-level defaults are filled in.
+    inputs: JSON that fits the version's input schema; top-level defaults are filled in. Secrets among them are kept
+        encrypted, for this execution alone. What `save_definition` took out of the wording is given with them.
     project_id, project_name: what the work is done on. The caller has checked that `user` may.
     rerun_of: the execution that this one repeats, for the history.
 
@@ -43,16 +46,18 @@ def start_execution(
     if not user.is_active:
         raise PermissionRefused("The user is deactivated.")
     definition = definition_of(version.pk)
-    complete = check_inputs(definition, inputs)
+    complete = check_inputs(definition, {**{name: taken.reveal() for name, taken in version.taken.items()}, **inputs})
     with transaction.atomic():
+        execution_id = uuid4()
         execution = WorkflowExecution(
+            id=execution_id,
             workflow_id=version.workflow_id,
             version=version,
             user=user,
             project_id=project_id,
             project_name=project_name[:200],
             status=WorkflowExecution.Status.RUNNING,
-            input_data=complete,
+            input_data=seal_inputs(complete, schema=definition.inputs, execution_id=execution_id),
             started_at=timezone.now(),
         )
         steps = [
@@ -83,6 +88,7 @@ def check_inputs(definition: Definition, inputs: dict[str, Any]) -> dict[str, An
         if isinstance(schema, dict) and "default" in schema:
             complete.setdefault(name, copy.deepcopy(schema["default"]))
     if misfit := check(complete, definition.inputs):
+        misfit = without_secrets(misfit, complete, definition.inputs)
         field = shown(("inputs", *misfit.path))
         raise InvalidInput(misfit.sentence, field=field, expected=misfit.expected)
     return complete

@@ -6,11 +6,24 @@ from django.db import transaction
 from django.db.models import Max
 
 from backend.apps.workflows.definitions.definition import Definition
+from backend.apps.workflows.definitions.taken_secrets import take_secrets
 from backend.apps.workflows.models import Workflow, WorkflowVersion
 
 
 def save_definition(definition: Definition) -> WorkflowVersion:
-    """Return the version with this definition's wording; a new one when the workflow has none like it yet."""
+    """Return the version with this definition's wording; a new one when the workflow has none like it yet.
+
+    A literal secret in a step's config is not stored: it becomes an input of the version, and the version that is
+    returned has it in `taken`, so that an execution which is started with it has it too.
+    Raises InvalidInput, which repeats no secret, for what cannot be one, and where one stands elsewhere too.
+    """
+    definition, taken = take_secrets(definition)
+    version = _saved(definition)
+    version.taken = taken
+    return version
+
+
+def _saved(definition: Definition) -> WorkflowVersion:
     with transaction.atomic():
         workflow, _ = Workflow.objects.get_or_create(name=definition.name)
         # The workflow's row is locked, so that two at once do not give out one number twice.
