@@ -70,6 +70,8 @@ imports = ["workers.generation.tasks", "workers.export.tasks", "workers.agents.t
 # Flower reads these events.
 worker_send_task_events = True
 task_send_sent_event = True
+# Sends them together: workers/consumer.py.
+worker_consumer = "workers.consumer:Consumer"
 task_track_started = True
 result_extended = False
 
