@@ -39,6 +39,12 @@ broker_transport_options = {
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
     "health_check_interval": 25,
+    # A publisher that meets a dead broker looks once more and gives up, instead of for six seconds. Workers have their
+    # own patience (broker_connection_max_retries).
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.2,
+    "interval_max": 0.2,
     # Queue priorities are not used; without this, Redis keeps a list for each of four steps.
     "priority_steps": [0],
 }
@@ -64,6 +70,8 @@ imports = ["workers.generation.tasks", "workers.export.tasks", "workers.agents.t
 # Flower reads these events.
 worker_send_task_events = True
 task_send_sent_event = True
+# Sends them together: workers/consumer.py.
+worker_consumer = "workers.consumer:Consumer"
 task_track_started = True
 result_extended = False
 

@@ -50,6 +50,8 @@ class RepomillError(Exception):
 
     code: ClassVar[str] = "internal_error"
     retryable: bool = False
+    waits: ClassVar[bool] = False
+    """Whether it is nobody's failure that one has to wait as long as it says: such a wait uses up no retry."""
 
     def __init__(
         self,
@@ -144,6 +146,7 @@ class RateLimited(TemporaryFailure):
     """The other system asks to wait."""
 
     code = "rate_limited"
+    waits = True
 
 
 class InDoubt(RepomillError):

@@ -84,6 +84,7 @@ def event_line(event: ExecutionEvent) -> str:
             f" Again in {event.data['seconds']} s."
         ),
         "lease_expired": lambda: f"attempt {event.data['attempt']} was lost with {event.data['worker']}",
+        "message_lost": lambda: f"{event.data['method']}: nobody answered its message; it is sent again",
         "step_started": lambda: " -> ".join(event.data["methods"]),
         "step_skipped": lambda: str(event.data["reason"]),
         "task_cancelled": lambda: f"{event.data['method']}, attempt {event.data['attempt']}",

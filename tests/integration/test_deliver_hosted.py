@@ -191,7 +191,7 @@ def test_the_exporter_takes_the_newest_generation(server, project, user):
 def do(project, user, monkeypatch):
     """Runs a method as a task and returns its row."""
     app.loader.import_default_modules()
-    monkeypatch.setattr("backend.apps.workflows.services.enqueue.publish_chain", lambda tasks: True)
+    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", lambda tasks: True)
 
     def run(method: str, **arguments: Any) -> TaskExecution:
         task = enqueue_method(method=method, arguments=arguments, key=method, user=user, project_id=project.pk)

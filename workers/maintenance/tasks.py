@@ -15,7 +15,7 @@ from backend.apps.authentication.tokens import forget_expired
 from backend.apps.projects.services.archive_storage import sweep_leftovers
 from backend.apps.projects.services.generation_records import fail_abandoned
 from backend.apps.projects.services.repacking import repack_stores as repack_once
-from backend.apps.workflows.execution.reconcile import expect_no_answers
+from backend.apps.workflows.execution.lost_messages import expect_no_answers
 from backend.apps.workflows.execution.reconcile import reconcile as reconcile_once
 from backend.apps.workflows.publishing import broker_has_forgotten, mark_broker
 from backend.apps.workflows.services.secret_inputs import forget_spent

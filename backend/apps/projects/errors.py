@@ -40,6 +40,7 @@ class WorkspaceBusy(TemporaryFailure):
     """Somebody else is writing to the workspace at the moment."""
 
     code = "workspace_busy"
+    waits = True
 
 
 class RepositoryExists(Conflict):

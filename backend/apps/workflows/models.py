@@ -208,8 +208,11 @@ class TaskExecution(models.Model):
     """Whether every earlier link of the chain has finished."""
     not_before = models.DateTimeField(null=True, blank=True)
     next_publish_at = models.DateTimeField(null=True, blank=True)
-    """When the reconciler sends a message if nobody has claimed it by then; empty unless pending and ready."""
+    """When the reconciler looks after it if nobody has claimed it by then; empty unless pending and ready."""
+    published_at = models.DateTimeField(null=True, blank=True)
+    """When its newest message was sent; empty while none is out."""
     publish_count = models.PositiveIntegerField(default=0)
+    """How many of its messages were lost, or never sent by a worker that died."""
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=200, blank=True)
     lost_worker = models.BooleanField(default=False)

@@ -6,10 +6,12 @@ reconciler sends another.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from celery import chain
@@ -22,19 +24,19 @@ from backend.failpoints import Failpoint, reached
 
 logger = logging.getLogger(__name__)
 
-FIRST_GRACE = timedelta(seconds=20)
-LONGEST_GRACE = timedelta(minutes=10)
+PATIENCE = timedelta(seconds=10)
+"""How long a message may go unanswered before the broker is asked whether it still waits in its queue."""
 UNANSWERED = (OperationalError, RedisError, OSError)
 MARK = "repomill:mark"
 """A key in the broker that is gone when all the messages are."""
 
 
-def publish_grace(times: int) -> timedelta:
-    """Return how long a message may go unanswered before it counts as lost.
+def sending(now: datetime, *, due: datetime | None = None) -> dict[str, datetime]:
+    """Return what a task's row says while a message for it is out.
 
-    It doubles with each message sent, so that a long queue is not flooded with copies of what already waits in it.
+    due: when the message is to be answered, where that is later than now.
     """
-    return min(LONGEST_GRACE, FIRST_GRACE * int(2 ** min(times, 10)))
+    return {"published_at": now, "next_publish_at": (due or now) + PATIENCE}
 
 
 def publish_chain(tasks: Sequence[TaskExecution]) -> bool:
@@ -47,6 +49,34 @@ def publish_chain(tasks: Sequence[TaskExecution]) -> bool:
         return False
     reached(Failpoint.AFTER_PUBLISH)
     return True
+
+
+def oldest_waiting() -> dict[str, str] | None:
+    """Return which message has waited longest in each queue that has one: queue and task id. None: no answer.
+
+    Queues are served in order, so a message that was sent before the oldest one that waits does not wait any more.
+    Brokers that do not speak Redis do not show what waits in them.
+    """
+    queues = list(app.amqp.queues)
+    try:
+        with _client() as client:
+            found = [] if client is None else [client.lindex(queue, -1) for queue in queues]
+    except UNANSWERED:
+        return None
+    return {queue: _task_of(message) for queue, message in zip(queues, found, strict=False) if message is not None}
+
+
+@cache
+def queue_of(method: str) -> str:
+    """Return the name of the queue that a method's messages wait in."""
+    return str(app.amqp.router.route({}, method)["queue"].name)
+
+
+def _task_of(message: bytes) -> str:
+    try:
+        return str(json.loads(message)["headers"]["id"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def broker_has_forgotten() -> bool:
@@ -81,7 +111,7 @@ def _client() -> Iterator[Any]:
             yield None
             return
         # Asked for first, since the channel itself would be waited for without end.
-        connection.ensure_connection(max_retries=1)
+        connection.ensure_connection(max_retries=1, interval_start=0)
         yield connection.default_channel.client
 
 

@@ -22,7 +22,7 @@ METHODS = [
     "generation.generate",
     "generation.package_project",
 ]
-EXPLAINING = {"lease_expired", "task_waits"}
+EXPLAINING = {"lease_expired", "message_lost", "task_waits"}
 STRIKES_ALL = {
     Fault.FLUSH,
     Fault.KILL_BROKER,

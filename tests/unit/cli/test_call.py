@@ -27,7 +27,7 @@ def operator() -> User:
 @pytest.fixture(autouse=True)
 def worker(monkeypatch) -> Worker:
     found = Worker(works=True)
-    monkeypatch.setattr("backend.apps.workflows.services.enqueue.publish_chain", found.publish)
+    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", found.publish)
     monkeypatch.setattr(call, "PAUSE", 0)
     return found
 

@@ -101,7 +101,7 @@ def test_a_retried_message_stays_readable():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_task_runs_from_its_message_to_its_row(monkeypatch):
-    monkeypatch.setattr("backend.apps.workflows.services.enqueue.publish_chain", lambda tasks: True)
+    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", lambda tasks: True)
     user = User.objects.create_user("u", password="long enough to pass")
     project = create_project(user=user, name="P")
     task = enqueue_method(

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def do(monkeypatch):
     """Runs a method as a task and returns its result."""
     app.loader.import_default_modules()
-    monkeypatch.setattr("backend.apps.workflows.services.enqueue.publish_chain", lambda tasks: True)
+    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", lambda tasks: True)
     user = User.objects.create_user("u", password="long enough to pass")
     project = create_project(user=user, name="Tasks")
 

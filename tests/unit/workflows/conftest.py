@@ -43,11 +43,15 @@ def user(db):
 
 
 class FakeBroker:
-    """Keeps chains in memory. It loses nothing and repeats nothing unless a test tells it to."""
+    """Keeps chains in memory. It loses nothing and repeats nothing unless a test tells it to.
+
+    oldest: what it says of its queues; it shows nothing of what waits in them unless a test has it say so.
+    """
 
     def __init__(self) -> None:
         self.chains: deque[list[Any]] = deque()
         self.sent: list[list[Any]] = []
+        self.oldest: dict[str, str] | None = {}
 
     def publish(self, tasks: Any) -> bool:
         """Take a chain of tasks, as the real module does."""
@@ -60,8 +64,9 @@ class FakeBroker:
 def broker(monkeypatch):
     """Replaces the one module that sends to Celery."""
     fake = FakeBroker()
-    for module in ("execution.chains", "execution.reconcile", "services.enqueue"):
+    for module in ("execution.chains", "execution.lost_messages"):
         monkeypatch.setattr(f"backend.apps.workflows.{module}.publish_chain", fake.publish)
+    monkeypatch.setattr("backend.apps.workflows.execution.lost_messages.oldest_waiting", lambda: fake.oldest)
     return fake
 
 

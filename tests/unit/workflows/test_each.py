@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,6 @@ from backend.apps.workflows.errors import InvalidDefinition
 from backend.apps.workflows.execution import chains, items
 from backend.apps.workflows.execution.reconcile import reconcile
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
-from backend.apps.workflows.publishing import publish_grace
 from backend.apps.workflows.services.control import pause_execution, resume_execution
 from backend.errors import InDoubt, RateLimited, RemoteRefused
 from tests.unit.workflows.conftest import kinds
@@ -199,7 +199,7 @@ def test_a_parked_item_holds_its_place_and_comes_back_alone(start, runner, broke
     runner.until_idle()
     assert in_flight(execution, "all") == 1
     assert Counter(arguments["at"] for _, arguments in runner.calls) == {0: 1, 1: 3, 2: 3}
-    later = timezone.now() + publish_grace(9)
+    later = timezone.now() + timedelta(hours=1)
     TaskExecution.objects.filter(item=0).update(not_before=None)
     TaskExecution.objects.filter(item=0, position=0).update(next_publish_at=timezone.now())
     assert reconcile(now=later).republished == 1

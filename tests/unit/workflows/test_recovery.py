@@ -11,7 +11,6 @@ from backend.apps.workflows.execution.claim import ClaimedTask, NotClaimed, clai
 from backend.apps.workflows.execution.reconcile import Report, reconcile
 from backend.apps.workflows.execution.run import Completed, Parked
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
-from backend.apps.workflows.publishing import LONGEST_GRACE, publish_grace
 from backend.errors import RateLimited, RemoteRefused, RemoteUnreachable
 from tests.unit.workflows.conftest import kinds, task_of
 
@@ -103,20 +102,6 @@ def test_a_lost_worker_is_found_by_its_lease(start, runner, broker):
     assert execution.status == "completed"
     assert execution.events.filter(kind="task_completed").first().data["took_over"] is True
     assert task_of(execution, "a").retries == 0
-
-
-def test_a_lost_message_is_sent_again_with_growing_patience(start, broker):
-    execution = start({"id": "a", "type": "one"})
-    broker.chains.clear()
-    now = timezone.now()
-    assert reconcile(now=now + timedelta(seconds=10)).republished == 0
-    assert reconcile(now=now + timedelta(seconds=25)).republished == 1
-    assert reconcile(now=now + timedelta(seconds=40)).republished == 0
-    assert reconcile(now=now + timedelta(seconds=50)).republished == 1
-    assert reconcile(now=now + timedelta(seconds=85)).republished == 0
-    assert reconcile(now=now + timedelta(seconds=95)).republished == 1
-    assert task_of(execution, "a").publish_count == 3
-    assert publish_grace(50) == LONGEST_GRACE
 
 
 def test_recovery_publishes_the_chain_from_the_first_unfinished_link(start, runner, broker):

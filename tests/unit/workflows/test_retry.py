@@ -2,6 +2,7 @@
 
 import pytest
 
+from backend.apps.projects.errors import WorkspaceBusy
 from backend.apps.workflows.decisions.retry import Again, GiveUp, decide_retry
 from backend.errors import InvalidInput, RateLimited, RemoteRefused, RemoteUnreachable
 
@@ -42,3 +43,13 @@ def test_a_rate_limit_uses_up_no_retry_and_a_long_wait_is_parked():
 
 def test_a_rate_limit_without_a_time_counts():
     assert isinstance(decide_retry(RateLimited(), retries=3, max_retries=3, jitter=0), GiveUp)
+
+
+@pytest.mark.parametrize(("waited", "pause"), [(0, 2.0), (1, 2.0), (3, 8.0), (5, 30.0), (5000, 30.0)])
+def test_a_wait_for_ones_turn_uses_up_no_retry_and_asks_ever_less_often(waited, pause):
+    decision = decide_retry(WorkspaceBusy(retry_after=2), retries=10, max_retries=10, jitter=0, waited=waited)
+    assert decision == Again(pause, parked=False, counted=False)
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_turn_to_wait_for():
+    assert isinstance(decide_retry(WorkspaceBusy(), retries=3, max_retries=3, jitter=0, waited=9), GiveUp)

@@ -19,7 +19,7 @@ from backend.apps.workflows.definitions.rendering import render
 from backend.apps.workflows.definitions.schema import check
 from backend.apps.workflows.execution.statements import insert
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
-from backend.apps.workflows.publishing import publish_chain, publish_grace
+from backend.apps.workflows.publishing import publish_chain, sending
 from backend.errors import InvalidInput
 
 LARGEST_ITEMS = 64 * 1024 * 1024
@@ -57,15 +57,21 @@ def chains_of(
 def save_and_send(chains: list[Chain], *, at_once: int) -> None:
     """Insert the tasks, and send the first `at_once` chains after the commit; the others wait for their turn."""
     for chain in chains[at_once:]:
-        chain[0].ready, chain[0].next_publish_at = False, None
+        chain[0].ready, chain[0].published_at, chain[0].next_publish_at = False, None, None
     insert(task for chain in chains for task in chain)
     for chain in chains[:at_once]:
         send(chain)
 
 
 def send(chain: Chain) -> None:
-    """Send a chain after the commit."""
-    transaction.on_commit(lambda: publish_chain(chain))
+    """Send a chain after the commit. What the broker does not take, the reconciler sends as soon as it does again."""
+    transaction.on_commit(lambda: _send(chain))
+
+
+def _send(chain: Chain) -> None:
+    if not publish_chain(chain):
+        refused = TaskExecution.objects.filter(pk=chain[0].pk, status=TaskExecution.Status.PENDING)
+        refused.update(published_at=None, next_publish_at=timezone.now())
 
 
 def rest_of_chain(task: TaskExecution) -> Chain:
@@ -128,7 +134,7 @@ def _chain(
             max_retries=step.max_retries,
             timeout_seconds=step.timeout_seconds,
             ready=position == 0,
-            next_publish_at=now + publish_grace(0) if position == 0 else None,
+            **(sending(now) if position == 0 else {}),
         )
         for position, link in enumerate(links)
     ]

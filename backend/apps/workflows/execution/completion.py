@@ -14,7 +14,7 @@ from backend.apps.workflows.execution.claim import ClaimedTask
 from backend.apps.workflows.execution.reading import locked, locking, reading_steps, steps_read
 from backend.apps.workflows.execution.statements import fetch_each, values
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
-from backend.apps.workflows.publishing import publish_grace
+from backend.apps.workflows.publishing import sending
 
 _TASK = f'"{TaskExecution._meta.db_table}"'
 _COMPLETE = f"""
@@ -24,7 +24,8 @@ _COMPLETE = f"""
     RETURNING "cancel_requested_at"
 """  # noqa: S608  (the name of a table)
 _READY = f"""
-    UPDATE {_TASK} SET "ready" = TRUE, "next_publish_at" = %(next_publish_at)s
+    UPDATE {_TASK} SET "ready" = TRUE, "published_at" = %(published_at)s,
+        "next_publish_at" = %(next_publish_at)s
     WHERE "step_id" = %(step)s AND "item" = %(item)s AND "position" = %(position)s AND "status" = 'pending'
         AND EXISTS (SELECT 1 FROM {_TASK} AS done WHERE done."id" = %(id)s AND done."attempt" = %(attempt)s
             AND done."status" = 'completed' AND done."cancel_requested_at" IS NULL)
@@ -71,5 +72,5 @@ def _making_next_ready(claimed: ClaimedTask, now: datetime) -> tuple[str, dict[s
         step=claimed.step_pk,
         item=claimed.item,
         position=claimed.position + 1,
-        next_publish_at=now + publish_grace(0),
+        **sending(now),
     )

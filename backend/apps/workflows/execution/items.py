@@ -20,7 +20,7 @@ from backend.apps.workflows.definitions.definition import Step
 from backend.apps.workflows.execution.chains import send
 from backend.apps.workflows.execution.statements import Columns, as_value, fetch
 from backend.apps.workflows.models import StepExecution, TaskExecution
-from backend.apps.workflows.publishing import publish_grace
+from backend.apps.workflows.publishing import sending
 from backend.errors import InvalidInput
 
 Status = TaskExecution.Status
@@ -52,7 +52,7 @@ def _waiting_items(step_pk: UUID) -> Any:  # noqa: ANN401  (a query of numbers; 
 
 def _start(step_pk: UUID, items: list[int]) -> None:
     tasks = TaskExecution.objects.filter(step_id=step_pk, item__in=items)
-    tasks.filter(position=0).update(ready=True, next_publish_at=timezone.now() + publish_grace(0))
+    tasks.filter(position=0).update(ready=True, **sending(timezone.now()))
     rows = tasks.defer("arguments", "result").order_by("item", "position")
     for _, chain in groupby(rows, key=lambda task: task.item):
         send(list(chain))

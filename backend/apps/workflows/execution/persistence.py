@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 logger = logging.getLogger(__name__)
 
@@ -25,18 +25,22 @@ def persistently(transaction: Callable[..., Answer], *arguments: Any, **named: A
     """
     if connection.in_atomic_block:
         return transaction(*arguments, **named)
+    try:
+        # In the ordinary case nothing is set up that only a failure needs.
+        return transaction(*arguments, **named)
+    except (OperationalError, InterfaceError) as error:
+        _reconnect(error)
     tries = Retrying(
         retry=retry_if_exception_type((OperationalError, InterfaceError)),
         stop=stop_after_delay(PATIENCE),
         wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE),
-        before_sleep=_reconnect,
+        before_sleep=lambda state: _reconnect(state.outcome.exception() if state.outcome else None),
         reraise=True,
     )
     return tries(transaction, *arguments, **named)
 
 
-def _reconnect(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
+def _reconnect(error: BaseException | None) -> None:
     # Only the type: a database's words may hold the values of a row.
     logger.warning("the database did not answer (%s); trying again", type(error).__name__)
     connection.close()

@@ -1,32 +1,28 @@
 """Finds work that nobody does, and sends for it.
 
-Two things can be lost: a message (a pending task that nobody claimed in time) and a worker (a running task whose
-lease has run out). Both are found by the clock, and both are answered with a new message; but where an execution is
-paused its work waits, and where it was cancelled a lost worker ends the task.
+Two things can be lost: a message (see `lost_messages`) and a worker: a running task whose lease has run out. Both are
+answered with a new message; but where an execution is paused its work waits, and where it was cancelled a lost worker
+ends the task.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
 
-from backend.apps.workflows.execution.chains import rest_of_chain
-from backend.apps.workflows.execution.claim import as_claimed, execution_goes_on, lease_duration
+from backend.apps.workflows.execution.claim import as_claimed, lease_duration
 from backend.apps.workflows.execution.events import History
+from backend.apps.workflows.execution.lost_messages import send_again
 from backend.apps.workflows.execution.reading import locked, locking
 from backend.apps.workflows.execution.statements import fetch
 from backend.apps.workflows.execution.write_back import stop
 from backend.apps.workflows.models import TaskExecution
-from backend.apps.workflows.publishing import publish_chain, publish_grace
 from backend.failpoints import Failpoint, reached
 
 BATCH = 500
-SENDING = timedelta(seconds=5)
-"""How long a round may take to send what it has taken. What is not sent by then, another round sends."""
 IDLE_TRANSACTIONS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user
@@ -48,18 +44,7 @@ class Report:
 def reconcile(*, now: datetime) -> Report:
     """Do one round. Safe to run at the same time in many places."""
     taken_back = _take_back(now)
-    republished = _republish(now)
-    return Report(republished=republished, taken_back=taken_back)
-
-
-def expect_no_answers(*, now: datetime) -> int:
-    """Have the next round send everything again that waits for a message: the broker has lost them all.
-
-    Returns how many tasks those are. What waits for a later time goes on waiting for it.
-    """
-    due = Q(not_before=None) | Q(not_before__lte=now)
-    waiting = TaskExecution.objects.filter(due, status=Status.PENDING, ready=True, next_publish_at__gt=now)
-    return waiting.update(next_publish_at=now, publish_count=0)
+    return Report(republished=send_again(now=now), taken_back=taken_back)
 
 
 def _take_back(now: datetime) -> int:
@@ -83,7 +68,7 @@ def _take_back(now: datetime) -> int:
             )
             to_stop = mine.exclude(cancel_requested_at=None).exists()
             if not to_stop and not mine.update(
-                status=Status.PENDING, lost_worker=True, lease_expires_at=None, next_publish_at=now, publish_count=0
+                status=Status.PENDING, lost_worker=True, lease_expires_at=None, published_at=None, next_publish_at=now
             ):
                 continue
             taken += 1
@@ -118,32 +103,3 @@ def _end_idle_transactions() -> None:
         ended = len(cursor.fetchall())
     if ended:
         logger.warning("%d transactions were ended in which nothing had happened for a lease", ended)
-
-
-def _republish(now: datetime) -> int:
-    with transaction.atomic():
-        due = TaskExecution.objects.filter(status=Status.PENDING, ready=True, next_publish_at__lte=now)
-        tasks = list(_locked(due.filter(execution_goes_on())).order_by("next_publish_at")[:BATCH])
-        TaskExecution.objects.filter(pk__in=[task.pk for task in tasks]).update(next_publish_at=now + SENDING)
-    if tasks:
-        reached(Failpoint.REPUBLISHING)
-    sent = 0
-    for task in tasks:
-        if not publish_chain(rest_of_chain(task)):
-            # The others would fare no better, and each would wait for the broker in vain.
-            break
-        sent += 1
-        _note_sent(task, now)
-    return sent
-
-
-def _note_sent(task: TaskExecution, now: datetime) -> None:
-    """Give the message time to be answered; unless the task has been claimed meanwhile."""
-    unanswered = TaskExecution.objects.filter(pk=task.pk, status=Status.PENDING, next_publish_at=now + SENDING)
-    unanswered.update(publish_count=F("publish_count") + 1, next_publish_at=now + publish_grace(task.publish_count))
-
-
-def _locked(tasks: QuerySet[TaskExecution]) -> QuerySet[TaskExecution]:
-    if connection.features.has_select_for_update_skip_locked:
-        return tasks.select_for_update(skip_locked=True, of=("self",))
-    return tasks

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from backend.apps.workflows.decisions.control import Reopening
@@ -16,7 +16,7 @@ from backend.apps.workflows.execution.chains import rest_of_chain, send
 from backend.apps.workflows.execution.noting import forget, note
 from backend.apps.workflows.execution.reading import definition_of
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
-from backend.apps.workflows.publishing import publish_grace
+from backend.apps.workflows.publishing import sending
 
 Task = TaskExecution.Status
 Step = StepExecution.Status
@@ -26,6 +26,7 @@ ANEW: dict[str, Any] = {
     "retries": 0,
     "ready": False,
     "not_before": None,
+    "published_at": None,
     "next_publish_at": None,
     "publish_count": 0,
     "lost_worker": False,
@@ -97,8 +98,6 @@ def send_again(task: TaskExecution) -> None:
 
 
 def _send_now(tasks: list[TaskExecution]) -> None:
-    TaskExecution.objects.filter(pk__in=[task.pk for task in tasks]).update(
-        ready=True, publish_count=F("publish_count") + 1, next_publish_at=timezone.now() + publish_grace(0)
-    )
+    TaskExecution.objects.filter(pk__in=[task.pk for task in tasks]).update(ready=True, **sending(timezone.now()))
     for task in tasks:
         send(rest_of_chain(task))

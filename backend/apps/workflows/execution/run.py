@@ -133,7 +133,8 @@ def _after_interruption(claimed: ClaimedTask, *, cancelled: bool) -> Outcome:
 def _after_error(claimed: ClaimedTask, error: RepomillError) -> Outcome:
     # Jitter only spreads retries; nothing secret depends on it.
     jitter = random.random()  # noqa: S311
-    decision = decide_retry(error, retries=claimed.retries, max_retries=claimed.max_retries, jitter=jitter)
+    retries, waited = claimed.retries, max(0, claimed.attempt - 1 - claimed.retries)
+    decision = decide_retry(error, retries=retries, max_retries=claimed.max_retries, jitter=jitter, waited=waited)
     if isinstance(decision, Again):
         if not persistently(write_back.try_again, claimed, error, decision):
             return Parked("the attempt has been overtaken")

@@ -24,7 +24,7 @@ from backend.apps.workflows.execution.events import History
 from backend.apps.workflows.execution.reading import definition_of, lock_execution, read_steps
 from backend.apps.workflows.execution.statements import fetch, one_journey
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
-from backend.apps.workflows.publishing import publish_grace
+from backend.apps.workflows.publishing import sending
 from backend.errors import InDoubt, RepomillError
 from backend.failpoints import Failpoint, reached
 
@@ -88,14 +88,14 @@ def try_again(claimed: ClaimedTask, error: RepomillError, again: Again) -> bool:
             return _stop(claimed, execution, error.as_json())
         due = now + timedelta(seconds=again.seconds)
         # A parked task has no message; the others have theirs in the broker, and a while to spare.
-        spare = timedelta(0) if again.parked else publish_grace(0)
+        message = {"published_at": None, "next_publish_at": due} if again.parked else sending(now, due=due)
         updated = _update(
             claimed,
             status=Status.PENDING,
             error=error.as_json(),
             retries=claimed.retries + again.counted,
             not_before=due,
-            next_publish_at=due + spare,
+            **message,
             lost_worker=False,
         )
         if updated and execution is not None:

@@ -12,9 +12,10 @@ from django.utils import timezone
 from backend.apps.authentication.models import User
 from backend.apps.credentials.services.sealing import hide_tokens, seal_tokens
 from backend.apps.workflows.definitions.json_values import check_json
+from backend.apps.workflows.execution.chains import send
 from backend.apps.workflows.methods import check_call
 from backend.apps.workflows.models import TaskExecution
-from backend.apps.workflows.publishing import publish_chain, publish_grace
+from backend.apps.workflows.publishing import sending
 from backend.errors import Conflict, InvalidInput
 
 KEY = re.compile(r"[!-~]{1,200}")
@@ -59,9 +60,9 @@ def enqueue_method(
                 description=f"{project_name or 'no project'} · {method}"[:300],
                 max_retries=max_retries,
                 ready=True,
-                next_publish_at=timezone.now() + publish_grace(0),
+                **sending(timezone.now()),
             )
-            transaction.on_commit(lambda: publish_chain([task]))
+            send([task])
     except IntegrityError:
         known = TaskExecution.objects.get(key=key)
         asked = (known.method, hide_tokens(known.arguments), known.user_id, known.project_id)
