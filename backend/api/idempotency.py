@@ -86,7 +86,15 @@ def forget_old_answers() -> int:
     return IdempotentRequest.objects.filter(created_at__lt=timezone.now() - KEPT).delete()[0]
 
 
-def _once(handler: Handler, key: str, user_id: UUID, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
+def _once(
+    handler: Handler,
+    key: str,
+    user_id: UUID,
+    request: Request,
+    /,  # a path may have arguments of these names
+    *args: Any,  # noqa: ANN401
+    **kwargs: Any,  # noqa: ANN401
+) -> HttpResponseBase:
     print_of_request = fingerprint(request)
     with transaction.atomic():
         row, first = _claim(user_id=user_id, key=key, request_print=print_of_request)

@@ -155,6 +155,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["backend.api.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "backend.api.schema.Schema",
+    "DEFAULT_METADATA_CLASS": "backend.api.metadata.NameOnly",
     "DEFAULT_PAGINATION_CLASS": "backend.api.pagination.NumberedPages",
     "EXCEPTION_HANDLER": "backend.api.errors.as_problem",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

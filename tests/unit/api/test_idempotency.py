@@ -42,8 +42,15 @@ class Odd(ApiViewSet):
             return HttpResponse("x")
         return Response({"said": wish}, status=int(wish))
 
+    def destroy(self, request: Request, user_id: str, key: str, handler: str) -> Response:
+        return Response({"named": [user_id, key, handler]})
 
-urlpatterns = [path("odd/", Odd.as_view({"post": "create"})), path("none/", Odd.as_view({"get": "create"}))]
+
+urlpatterns = [
+    path("named/<str:user_id>/<str:key>/<str:handler>/", Odd.as_view({"delete": "destroy"})),
+    path("odd/", Odd.as_view({"post": "create"})),
+    path("none/", Odd.as_view({"get": "create"})),
+]
 odd = override_settings(ROOT_URLCONF=__name__)
 
 
@@ -234,3 +241,9 @@ def test_on_commit_hooks_of_a_refused_request_do_not_run(
         post(client, {"name": "Good", "slug": "good"}, key="a")
         post(client, {"name": "Bad", "slug": "bad"}, key="b")
     assert published == ["good"]
+
+
+@odd
+def test_a_path_may_name_what_it_likes(client: APIClient) -> None:
+    answer = client.delete("/named/a/b/c/", headers={"Idempotency-Key": "key-1"})
+    assert answer.json() == {"named": ["a", "b", "c"]}
