@@ -1,6 +1,6 @@
 # Every target makes what it needs by itself: Python 3.11 or newer, git and make are enough to begin with.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench chaos soak lock clean
+.PHONY: help demo up test lint bench chaos soak fuzz lock clean
 # Nothing here is worth running side by side, and the output of a target is for a person.
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -35,6 +35,10 @@ chaos: ## strike at every boundary of the execution with every fault, on both da
 soak: ## run the example a thousand times while faults strike (ARGS="--runs 50 --seed 2")
 	@scripts/bootstrap dev
 	@exec .venv/bin/python -m benchmarks.soak $(ARGS)
+
+fuzz: ## make requests of every kind to every operation of the API (EXAMPLES=200 SEED=7 says how many and which)
+	@scripts/bootstrap dev
+	@REPOMILL_FUZZ_EXAMPLES=$(or $(EXAMPLES),50) REPOMILL_FUZZ_SEED=$(SEED) .venv/bin/python -m pytest -s tests/integration/test_whole_api.py
 
 lock: ## write the lock files anew (UPGRADE=1 takes the newest versions)
 	@scripts/lock
