@@ -108,6 +108,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django itself found to be malformed."""
     if not request.path.startswith(API_PREFIX):
         return defaults.bad_request(request, exception)
+    if isinstance(exception, RequestDataTooBig):
+        return _plain(request, status=413, code="payload_too_large", detail="The request's body is too large.")
     return _plain(request, status=400, code="invalid_input", detail="The request is malformed.")
 
 

@@ -13,6 +13,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from backend.apps.authentication.models import User
+from backend.apps.authentication.project_access import KnownProject
 from backend.apps.authentication.roles import SCOPE_FOR, Right, Role, granted, is_operator, lowest_role_with, may
 from backend.apps.projects.models import GeneratedProject, Project, ProjectFile, ProjectMembership
 from backend.errors import InvalidInput, NotFound, PermissionRefused
@@ -34,6 +35,11 @@ class Roles:
         """Return the user's role in a project, or None for a stranger and where there is no such project."""
         found = _with_membership(user).filter(pk=project_id).first()
         return None if found is None else role_in(user=user, project=found)
+
+    def find(self, user: User, reference: str, right: Right) -> KnownProject:
+        """Return the project of that id or slug; raises as `project_by_slug_or_id` does."""
+        project = project_by_slug_or_id(user=user, reference=reference, right=right)
+        return KnownProject(id=project.pk, name=project.slug)
 
 
 def visible_projects(*, user: User) -> QuerySet[Project]:
