@@ -18,6 +18,10 @@ class Rate:
     requests: int
     seconds: int
 
+    def __str__(self) -> str:
+        """Return the rate as a setting says it."""
+        return f"{self.requests}/{next(name for name, length in SECONDS.items() if length == self.seconds)}"
+
 
 def read_rate(name: str, text: str) -> Rate | None:
     """Return the rate that a variable names; None for "none", which is no limit. Raises ConfigurationError."""

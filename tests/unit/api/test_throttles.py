@@ -141,10 +141,11 @@ def test_where_nothing_can_be_counted_everything_is_let_through_and_the_cache_le
 def test_the_settings_name_a_cache_that_runs_no_code_and_does_not_wait() -> None:
     from backend.config.settings import base
 
-    given = base.CACHES["default"]
+    given: Any = base.CACHES["default"]
     assert given["LOCATION"].startswith("unix://")
-    made = RedisCache(given["LOCATION"], {"OPTIONS": dict(given["OPTIONS"])})  # type: ignore[dict-item]
-    serializer = made._cache._serializer
+    made = RedisCache(given["LOCATION"], {"OPTIONS": dict(given["OPTIONS"])})
+    client: Any = made._cache
+    serializer = client._serializer
     assert serializer.dumps(0) == b"0"
     with pytest.raises(Unreachable):
         made.incr("a")

@@ -22,6 +22,7 @@ from backend.errors import ConfigurationError
 def test_a_rate_is_read(text: str, rate: Rate | None) -> None:
     assert read_rate("REPOMILL_RATE_USER", text) == rate
     assert read({"REPOMILL_RATE_USER": text}).rate_user == rate
+    assert rate is None or str(rate) == text.strip().lower()
 
 
 @pytest.mark.parametrize(
