@@ -34,6 +34,8 @@ STATUS_BY_CODE = {
     "idempotency_key_reused": 422,
     "idempotency_key_in_use": 409,
     "payload_too_large": 413,
+    "organisation_full": 409,
+    "organisation_busy": 429,
     "in_doubt": 409,
     "remote_refused": 502,
     "temporary_failure": 503,

@@ -212,6 +212,8 @@ SPECTACULAR_SETTINGS = {
     # Several models have a `status`; each list of values gets a name that says whose it is.
     "ENUM_NAME_OVERRIDES": {
         "ProjectRole": "backend.apps.projects.membership_serializers.ROLES",
+        "OrganisationRole": "backend.apps.projects.models.OrganisationMembership.Role",
+        "OrganisationPlan": "backend.apps.projects.models.Organisation.Plan",
         "MemberRole": "backend.apps.projects.models.ProjectMembership.Role",
         "StoryStatus": "backend.apps.projects.models.Story.Status",
         "SprintStatus": "backend.apps.projects.models.Sprint.Status",
