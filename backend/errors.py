@@ -9,6 +9,7 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     │   ├── InvalidPath               invalid_path          backend.apps.projects.errors
     │   ├── InvalidTemplate           invalid_template      backend.apps.projects.errors
     │   ├── QuotaExceeded             quota_exceeded        backend.apps.projects.errors
+    │   │   └── OrganisationFull      organisation_full     backend.apps.projects.errors
     │   ├── InvalidEndpoint           invalid_endpoint      backend.apps.agents.errors
     │   ├── InvalidDefinition         invalid_definition    backend.apps.workflows.errors
     │   ├── InvalidExpression         invalid_expression    backend.apps.workflows.errors
@@ -19,6 +20,7 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     ├── Conflict                      conflict              the present state does not allow it
     │   ├── IdempotencyKeyInUse       idempotency_key_in_use  backend.api.errors; passes by itself
     │   ├── RepositoryExists          repository_exists     backend.apps.projects.errors
+    │   ├── OrganisationInactive      organisation_inactive  backend.apps.projects.errors
     │   ├── Diverged                  diverged              backend.apps.projects.errors
     │   ├── FolderLocked              folder_locked         backend.cli.errors
     │   ├── StackRunning              stack_running         backend.cli.errors
@@ -29,6 +31,7 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     ├── TemporaryFailure              temporary_failure     retryable
     │   ├── RemoteUnreachable         remote_unreachable
     │   ├── RateLimited               rate_limited          with retry_after
+    │   │   └── OrganisationBusy      organisation_busy     backend.apps.projects.errors
     │   ├── WorkspaceBusy             workspace_busy        backend.apps.projects.errors
     │   ├── PortTaken                 port_taken            backend.cli.errors
     │   └── StackNotReady             stack_not_ready       backend.cli.errors

@@ -34,6 +34,8 @@ STATUS_BY_CODE = {
     "idempotency_key_reused": 422,
     "idempotency_key_in_use": 409,
     "payload_too_large": 413,
+    "organisation_full": 409,
+    "organisation_busy": 429,
     "in_doubt": 409,
     "remote_refused": 502,
     "temporary_failure": 503,
@@ -108,6 +110,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django itself found to be malformed."""
     if not request.path.startswith(API_PREFIX):
         return defaults.bad_request(request, exception)
+    if isinstance(exception, RequestDataTooBig):
+        return _plain(request, status=413, code="payload_too_large", detail="The request's body is too large.")
     return _plain(request, status=400, code="invalid_input", detail="The request is malformed.")
 
 

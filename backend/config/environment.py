@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from environs import Env, EnvError
 
+from backend.config.rates import Rate, read_rate
 from backend.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -60,11 +61,29 @@ class Environment:
     """REPOMILL_TASK_HARD_LIMIT: seconds after which a task's process is killed."""
     worker_concurrency: int
     """REPOMILL_WORKER_CONCURRENCY: pool processes of each worker."""
+    rate_user: Rate | None
+    """REPOMILL_RATE_USER: how often a user may call the API, such as 12000/minute (the default), or none."""
+    rate_address: Rate | None
+    """REPOMILL_RATE_ADDRESS: how often an address may call it without a token; default 600/minute."""
+    rate_login: Rate | None
+    """REPOMILL_RATE_LOGIN: how often an address may try passwords and refresh tokens; default 30/minute. For one
+    account, from all addresses together, it is five times that."""
+    proxies: int
+    """REPOMILL_PROXIES: how many proxies stand in front, each of which adds to X-Forwarded-For; default 0, and then
+    that header means nothing."""
+    largest_body: int
+    """REPOMILL_LARGEST_BODY: bytes that a request's body may have; default 10 MiB. Uploads of files have their own."""
 
     @property
     def embedded_broker(self) -> bool:
         """Whether the broker is the embedded one."""
         return self.redis_url == embedded_redis_url(self.data_dir)
+
+    @property
+    def cache_url(self) -> str:
+        """The URL of the cache: the broker's server, as its client library writes it."""
+        # The two libraries name Unix sockets differently.
+        return self.redis_url.replace("redis+socket://", "unix://", 1).replace("?virtual_host=", "?db=", 1)
 
     @property
     def broker_socket(self) -> Path:
@@ -120,6 +139,11 @@ def _parse(env: Env) -> Environment:
         task_soft_limit=env.int("REPOMILL_TASK_SOFT_LIMIT", 1500),
         task_hard_limit=env.int("REPOMILL_TASK_HARD_LIMIT", 1800),
         worker_concurrency=env.int("REPOMILL_WORKER_CONCURRENCY", 2),
+        rate_user=read_rate("REPOMILL_RATE_USER", env.str("REPOMILL_RATE_USER", "") or "12000/minute"),
+        rate_address=read_rate("REPOMILL_RATE_ADDRESS", env.str("REPOMILL_RATE_ADDRESS", "") or "600/minute"),
+        rate_login=read_rate("REPOMILL_RATE_LOGIN", env.str("REPOMILL_RATE_LOGIN", "") or "30/minute"),
+        proxies=env.int("REPOMILL_PROXIES", 0),
+        largest_body=env.int("REPOMILL_LARGEST_BODY", 10 * 1024 * 1024),
     )
 
 
@@ -152,9 +176,12 @@ def _check(environment: Environment) -> Environment:
         ("REPOMILL_RECONCILE_SECONDS", environment.reconcile_seconds),
         ("REPOMILL_TASK_SOFT_LIMIT", environment.task_soft_limit),
         ("REPOMILL_WORKER_CONCURRENCY", environment.worker_concurrency),
+        ("REPOMILL_LARGEST_BODY", environment.largest_body),
     ):
         if value <= 0:
             raise ConfigurationError(f"{name} must be above 0, not {value}.", field=name)
+    if environment.proxies < 0:
+        raise ConfigurationError("REPOMILL_PROXIES cannot be below 0.", field="REPOMILL_PROXIES")
     if environment.task_hard_limit <= environment.task_soft_limit:
         raise ConfigurationError(
             "REPOMILL_TASK_HARD_LIMIT must be above REPOMILL_TASK_SOFT_LIMIT.", field="REPOMILL_TASK_HARD_LIMIT"

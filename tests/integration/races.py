@@ -24,6 +24,9 @@ from django.utils import timezone
 from redis import Redis
 
 from backend.apps.authentication.models import User
+from backend.apps.projects.errors import OrganisationBusy
+from backend.apps.projects.models import GeneratedProject, Organisation, Project
+from backend.apps.projects.services.generation_records import fail, open_generation
 from backend.apps.workflows.definitions.check import check_definition
 from backend.apps.workflows.execution import write_back
 from backend.apps.workflows.execution.claim import ClaimedTask, claim
@@ -197,6 +200,35 @@ def versions() -> dict[str, Any]:
     return {"same": same, "others": sorted(together(lambda n: save(f"step{n}").number, range(THREADS)))}
 
 
+def organisation(most: int = 5) -> dict[str, Any]:
+    """Begin a generation of each of many projects of one organisation at once, three times, ending some between.
+
+    Returns how many began each time, how many generate then, and whether everybody else was told to wait.
+    """
+    user = operator()
+    acme = Organisation.objects.create(name="Acme", slug=f"acme-{uuid4().hex[:8]}", plan=Organisation.Plan.TEAM)
+    projects = [
+        Project.objects.create(name=f"P{number}", slug=uuid4().hex, owner=user, organisation=acme)
+        for number in range(THREADS + 4)
+    ]
+
+    def begin(project: Project) -> str:
+        try:
+            open_generation(project=project, user=user, execution_id=None)
+        except OrganisationBusy:
+            return "busy"
+        return "begun"
+
+    rounds = []
+    for ended in (0, 2, 1):
+        for generation in GeneratedProject.objects.filter(project__organisation=acme, status="generating")[:ended]:
+            fail(generation, "ended")
+        told = Counter(together(begin, projects))
+        generating = GeneratedProject.objects.filter(project__organisation=acme, status="generating").count()
+        rounds.append({**told, "generating": generating})
+    return {"rounds": rounds, "projects": len(projects)}
+
+
 RACES: tuple[Callable[[], Any], ...] = (
     claims,
     takeovers,
@@ -207,6 +239,7 @@ RACES: tuple[Callable[[], Any], ...] = (
     last_steps,
     one_key,
     versions,
+    organisation,
 )
 
 

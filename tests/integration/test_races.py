@@ -66,6 +66,17 @@ def test_versions_that_are_saved_together_have_numbers_of_their_own(seen):
     assert seen["versions"] == {"same": [1] * races.THREADS, "others": others}
 
 
+def test_generations_that_begin_together_keep_to_the_organisations_limit(seen):
+    assert seen["organisation"] == {
+        "rounds": [
+            {"begun": 5, "busy": 7, "generating": 5},
+            {"begun": 2, "busy": 10, "generating": 5},
+            {"begun": 1, "busy": 11, "generating": 5},
+        ],
+        "projects": 12,
+    }
+
+
 def test_a_reconciler_passes_over_what_another_has_locked(seen, request: pytest.FixtureRequest):
     passed_over = {"during": 5, "held and sent": 0, "after": 5, "sent": [1] * 10}
     on_sqlite = request.node.callspec.params["new_database"] == "sqlite"

@@ -15,6 +15,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from backend.api.throttles import LoginThrottle
 from backend.api.views import PlainViewSet
 from backend.apps.authentication.account_serializers import (
     AccountSerializer,
@@ -96,6 +97,7 @@ class PasswordViewSet(PlainViewSet):
     """The password of whoever asks."""
 
     serializer_class = PasswordSerializer
+    throttle_classes = (LoginThrottle,)
     scopes: ClassVar[dict[str, str]] = {"create": NOBODYS_TOKEN}
 
     def create(self, request: Request) -> Response:
@@ -117,6 +119,7 @@ class LogoutViewSet(PlainViewSet):
     serializer_class = RefreshTokenSerializer
     authentication_classes = ()
     permission_classes = ()
+    throttle_classes = (LoginThrottle,)
 
     def get_authenticate_header(self, request: Request) -> str:  # noqa: ARG002  (REST framework's signature)
         """Return the challenge of a 401, which this view has although it asks for no token in the header."""

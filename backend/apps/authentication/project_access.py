@@ -5,13 +5,23 @@ The projects app registers itself here when it is ready. Without one nobody has 
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from backend.apps.authentication.models import User
-from backend.apps.authentication.roles import Role
+from backend.apps.authentication.roles import Right, Role
+from backend.errors import NotFound
+
+
+@dataclass(frozen=True)
+class KnownProject:
+    """What an execution keeps of the project that it works on."""
+
+    id: UUID
+    name: str
 
 
 class ProjectAccess(Protocol):
@@ -25,6 +35,13 @@ class ProjectAccess(Protocol):
         """Return the user's role in a project, or None for a stranger and where there is no such project."""
         ...
 
+    def find(self, user: User, reference: str, right: Right) -> KnownProject:
+        """Return the project of that id or slug, in which the user has the right.
+
+        Raises NotFound for a stranger and where there is none, PermissionRefused where only the right is missing.
+        """
+        ...
+
 
 class NoProjects:
     """The answer of an installation without projects."""
@@ -35,6 +52,10 @@ class NoProjects:
 
     def role_in(self, user: User, project_id: UUID) -> None:
         """Return None: everybody is a stranger."""
+
+    def find(self, user: User, reference: str, right: Right) -> NoReturn:  # noqa: ARG002
+        """Raise NotFound."""
+        raise NotFound(f"There is no project {reference[:100]!r}.", field="project")
 
 
 _registered: list[ProjectAccess] = [NoProjects()]

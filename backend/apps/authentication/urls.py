@@ -9,12 +9,17 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
+from backend.api.throttles import LoginThrottle
 from backend.apps.authentication.api import AccountViewSet, LogoutViewSet, PasswordViewSet, ServiceTokenViewSet
 from backend.apps.authentication.tokens import RefreshSerializer
 
 urlpatterns = [
-    path("token/", TokenObtainPairView.as_view(), name="token"),
-    path("token/refresh/", TokenRefreshView.as_view(serializer_class=RefreshSerializer), name="token-refresh"),
+    path("token/", TokenObtainPairView.as_view(throttle_classes=[LoginThrottle]), name="token"),
+    path(
+        "token/refresh/",
+        TokenRefreshView.as_view(serializer_class=RefreshSerializer, throttle_classes=[LoginThrottle]),
+        name="token-refresh",
+    ),
     path("token/revoke/", LogoutViewSet.as_view({"post": "create"}), name="token-revoke"),
     path("me/", AccountViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="account"),
     path("me/password/", PasswordViewSet.as_view({"post": "create"}), name="password"),

@@ -6,7 +6,7 @@ What the caller may do about each is its meaning (`retryable`, `hint`); who deci
 from __future__ import annotations
 
 from backend.apps.credentials.errors import CredentialRejected as CredentialRejected
-from backend.errors import Conflict, InvalidInput, RepomillError, TemporaryFailure
+from backend.errors import Conflict, InvalidInput, RateLimited, RepomillError, TemporaryFailure
 
 
 class InvalidPath(InvalidInput):
@@ -34,6 +34,27 @@ class QuotaExceeded(InvalidInput):
     """
 
     code = "quota_exceeded"
+
+
+class OrganisationFull(QuotaExceeded):
+    """The organisation's plan holds no more."""
+
+    code = "organisation_full"
+
+
+class OrganisationBusy(RateLimited):
+    """The organisation's plan lets no more projects be generated at once.
+
+    It passes by itself, so a task waits and uses up no retry.
+    """
+
+    code = "organisation_busy"
+
+
+class OrganisationInactive(Conflict):
+    """The organisation is not active, so nothing new begins in its projects."""
+
+    code = "organisation_inactive"
 
 
 class WorkspaceBusy(TemporaryFailure):

@@ -22,6 +22,49 @@ class Timestamped(models.Model):
         abstract = True
 
 
+class Organisation(Timestamped):
+    """A group of projects with limits of its own: how many of them generate at once, and what they may store.
+
+    Its admins may do in its projects what their owners may. Without one a project has no such limits.
+    """
+
+    class Plan(models.TextChoices):
+        """What the organisation has a right to; `services.organisation_limits` says how much that is."""
+
+        FREE = "free"
+        TEAM = "team"
+        ENTERPRISE = "enterprise"
+
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=100, unique=True)
+    plan = models.CharField(max_length=20, choices=Plan.choices, default=Plan.FREE)
+    is_active = models.BooleanField(default=True)
+    """An inactive one begins no new work; what it has can be read."""
+
+    class Meta:
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class OrganisationMembership(models.Model):
+    """A user's place in an organisation. Members put projects into it; admins manage it and all its projects."""
+
+    class Role(models.TextChoices):
+        """What somebody is in it."""
+
+        MEMBER = "member"
+        ADMIN = "admin"
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.MEMBER)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "user"], name="one_place_each")]
+
+
 class Project(Timestamped):
     """What work is done on: its owner, members, stories and sprints, and its workspace."""
 
@@ -31,6 +74,9 @@ class Project(Timestamped):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="owned_projects")
     members: models.ManyToManyField = models.ManyToManyField(  # type: ignore[type-arg]
         settings.AUTH_USER_MODEL, through="ProjectMembership", related_name="projects"
+    )
+    organisation = models.ForeignKey(
+        Organisation, on_delete=models.PROTECT, null=True, blank=True, related_name="projects"
     )
 
     class Meta:

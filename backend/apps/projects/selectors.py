@@ -9,12 +9,19 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from backend.apps.authentication.models import User
+from backend.apps.authentication.project_access import KnownProject
 from backend.apps.authentication.roles import SCOPE_FOR, Right, Role, granted, is_operator, lowest_role_with, may
-from backend.apps.projects.models import GeneratedProject, Project, ProjectFile, ProjectMembership
+from backend.apps.projects.models import (
+    GeneratedProject,
+    OrganisationMembership,
+    Project,
+    ProjectFile,
+    ProjectMembership,
+)
 from backend.errors import InvalidInput, NotFound, PermissionRefused
 
 # What a slug can be; anything else (a NUL, which PostgreSQL refuses) need not be asked for.
@@ -35,11 +42,16 @@ class Roles:
         found = _with_membership(user).filter(pk=project_id).first()
         return None if found is None else role_in(user=user, project=found)
 
+    def find(self, user: User, reference: str, right: Right) -> KnownProject:
+        """Return the project of that id or slug; raises as `project_by_slug_or_id` does."""
+        project = project_by_slug_or_id(user=user, reference=reference, right=right)
+        return KnownProject(id=project.pk, name=project.slug)
+
 
 def visible_projects(*, user: User) -> QuerySet[Project]:
-    """Return the projects that the user owns or is a member of; all for an operator, none for an inactive user.
+    """Return the projects that the user owns, is a member of, or administers the organisation of.
 
-    A token that is good for one project alone sees that one.
+    All for an operator, none for an inactive user. A token that is good for one project alone sees that one.
     """
     if not user.is_active:
         return Project.objects.none()
@@ -50,7 +62,7 @@ def visible_projects(*, user: User) -> QuerySet[Project]:
         return projects
     # A subquery and not a join: a join would give one row for each membership, and count them so.
     memberships = ProjectMembership.objects.filter(user=user).values("project_id")
-    return projects.filter(Q(owner=user) | Q(pk__in=memberships))
+    return projects.filter(Q(owner=user) | Q(pk__in=memberships) | Q(organisation__in=_administered(user)))
 
 
 def role_in(*, user: User, project: Project) -> Role | None:
@@ -64,7 +76,7 @@ def role_in(*, user: User, project: Project) -> Role | None:
     # Read together with the row where it came through this door.
     given: str | None = getattr(project, "membership_role", None)
     if given is None:
-        given = ProjectMembership.objects.filter(project=project, user=user).values_list("role", flat=True).first()
+        given = getattr(_with_membership(user).filter(pk=project.pk).first(), "membership_role", None)
     return Role(given) if given else None
 
 
@@ -136,7 +148,18 @@ def _right(write: bool) -> Right:
 
 def _with_membership(user: User) -> QuerySet[Project]:
     membership = ProjectMembership.objects.filter(project=OuterRef("pk"), user=user).values("role")[:1]
-    return visible_projects(user=user).annotate(membership_role=Coalesce(Subquery(membership), Value("")))
+    # In its projects an organisation's admin may do what their owners may.
+    role = Case(
+        When(organisation__in=_administered(user), then=Value(Role.OWNER.value)),
+        default=Coalesce(Subquery(membership), Value("")),
+        output_field=CharField(),
+    )
+    return visible_projects(user=user).annotate(membership_role=role)
+
+
+def _administered(user: User) -> QuerySet[OrganisationMembership, UUID]:
+    admins = OrganisationMembership.objects.filter(user=user, role=OrganisationMembership.Role.ADMIN)
+    return admins.values_list("organisation_id", flat=True)
 
 
 def _checked(project: Project | None, *, user: User, right: Right, reference: str) -> Project:

@@ -18,10 +18,16 @@ class ProjectSerializer(StrictFields, serializers.ModelSerializer[Project]):
 
     slug = serializers.SlugField(max_length=100, required=False)
     owner = serializers.UUIDField(source="owner_id", read_only=True)
+    organisation = serializers.UUIDField(
+        source="organisation_id",
+        required=False,
+        allow_null=True,
+        help_text="The organisation whose limits it is under; the owner puts it into one of their own.",
+    )
 
     class Meta:
         model = Project
-        fields = ("id", "name", "slug", "description", "owner", "created_at", "updated_at")
+        fields = ("id", "name", "slug", "description", "owner", "organisation", "created_at", "updated_at")
         read_only_fields = MADE_BY_US
 
 

@@ -8,11 +8,29 @@ from django.urls import path
 
 from backend.apps.projects.api import ProjectViewSet, SprintViewSet, StoryViewSet
 from backend.apps.projects.membership_api import MemberViewSet, TransferViewSet
+from backend.apps.projects.organisation_api import OrganisationMemberViewSet, OrganisationViewSet, UsageViewSet
 
 LISTED: dict[str, Any] = {"get": "list", "post": "create"}
 SINGLE: dict[str, Any] = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
 
 urlpatterns = [
+    path("organisations/", OrganisationViewSet.as_view(LISTED), name="organisations"),
+    path("organisations/<uuid:organisation_id>/", OrganisationViewSet.as_view(SINGLE), name="organisation"),
+    path(
+        "organisations/<uuid:organisation_id>/usage/",
+        UsageViewSet.as_view({"get": "retrieve"}),
+        name="organisation-usage",
+    ),
+    path(
+        "organisations/<uuid:organisation_id>/members/",
+        OrganisationMemberViewSet.as_view(LISTED),
+        name="organisation-members",
+    ),
+    path(
+        "organisations/<uuid:organisation_id>/members/<uuid:user_id>/",
+        OrganisationMemberViewSet.as_view(SINGLE),
+        name="organisation-member",
+    ),
     path("projects/", ProjectViewSet.as_view(LISTED), name="projects"),
     path(
         "projects/<uuid:project_id>/",

@@ -12,10 +12,15 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from backend.apps.authentication.models import User
-from backend.apps.authentication.project_access import project_access
+from backend.apps.authentication.project_access import KnownProject, project_access
 from backend.apps.authentication.roles import Right, Role, granted, is_operator, lowest_role_with, may
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.errors import NotFound, PermissionRefused
+
+
+def find_project(*, user: User, reference: str, right: Right) -> KnownProject:
+    """Return the project of that id or slug, in which the user has the right; see `ProjectAccess.find`."""
+    return project_access().find(user, reference, right)
 
 
 def visible_executions(*, user: User) -> QuerySet[WorkflowExecution]:

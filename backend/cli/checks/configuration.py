@@ -25,6 +25,11 @@ SETTINGS = {
     "REPOMILL_TASK_SOFT_LIMIT": "task_soft_limit",
     "REPOMILL_TASK_HARD_LIMIT": "task_hard_limit",
     "REPOMILL_WORKER_CONCURRENCY": "worker_concurrency",
+    "REPOMILL_RATE_USER": "rate_user",
+    "REPOMILL_RATE_ADDRESS": "rate_address",
+    "REPOMILL_RATE_LOGIN": "rate_login",
+    "REPOMILL_PROXIES": "proxies",
+    "REPOMILL_LARGEST_BODY": "largest_body",
 }
 
 
@@ -78,4 +83,6 @@ def check_extras(environment: Environment, *, storage_backend: str) -> Check:
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "none"
     return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import dj_database_url
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from backend.config.environment import ROOT, load
 from backend.config.secret_files import read_or_create
@@ -136,6 +138,29 @@ AGENT_API_LAYOUT = "auto"
 # Whether that server honours Idempotency-Key, as our own does. Where not, a POST whose answer is lost is in doubt.
 AGENT_API_HONOURS_KEYS = True
 
+# Only what may be lost lies in the cache: how often somebody has asked. JSON, since whoever can write to the server
+# must not be able to run code here.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": ENVIRONMENT.cache_url,
+        "KEY_PREFIX": "repomill",
+        "OPTIONS": {
+            "serializer": "django.core.signing.JSONSerializer",
+            "socket_timeout": 0.5,
+            "socket_connect_timeout": 0.5,
+            # A request does not wait for a server that is not there.
+            "retry": Retry(NoBackoff(), 0),
+        },
+    }
+}
+API_RATES = {
+    "user": ENVIRONMENT.rate_user,
+    "address": ENVIRONMENT.rate_address,
+    "login": ENVIRONMENT.rate_login,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = ENVIRONMENT.largest_body
+
 # Security headers and cookies. HTTPS is enforced by the proxy in front, which sets the header that is trusted here.
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -152,6 +177,8 @@ REST_FRAMEWORK = {
         "rest_framework.permissions.IsAuthenticated",
         "backend.apps.authentication.permissions.TokenScope",
     ],
+    "DEFAULT_THROTTLE_CLASSES": ["backend.api.throttles.UserThrottle", "backend.api.throttles.AddressThrottle"],
+    "NUM_PROXIES": ENVIRONMENT.proxies,
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["backend.api.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "backend.api.schema.Schema",
@@ -186,6 +213,8 @@ SPECTACULAR_SETTINGS = {
     # Several models have a `status`; each list of values gets a name that says whose it is.
     "ENUM_NAME_OVERRIDES": {
         "ProjectRole": "backend.apps.projects.membership_serializers.ROLES",
+        "OrganisationRole": "backend.apps.projects.models.OrganisationMembership.Role",
+        "OrganisationPlan": "backend.apps.projects.models.Organisation.Plan",
         "MemberRole": "backend.apps.projects.models.ProjectMembership.Role",
         "StoryStatus": "backend.apps.projects.models.Story.Status",
         "SprintStatus": "backend.apps.projects.models.Sprint.Status",

@@ -18,6 +18,7 @@ from backend.apps.authentication.models import User
 from backend.apps.projects.models import GeneratedProject, Project
 from backend.apps.projects.selectors import get_project, newest_generation
 from backend.apps.projects.services.git_store import Commit
+from backend.apps.projects.services.organisation_limits import require_room_to_generate, require_storage
 from backend.apps.projects.services.recorded_files import record_files
 from backend.apps.workflows.models import WorkflowExecution
 from backend.errors import Conflict, InvalidInput, NotFound, TemporaryFailure
@@ -38,12 +39,13 @@ def open_generation(
     based_on: the id of an earlier generation of the project whose files it begins with, or `latest` for the newest
         completed one, if there is any.
     Raises NotFound or PermissionRefused where the user may not write, NotFound for another base, Conflict for an
-    archived generation or one that has begun with another base.
+    archived generation or one that has begun with another base; and as `require_room_to_generate` does.
     """
     get_project(user=user, project_id=project.pk, write=True)
     with transaction.atomic():
         generation = _existing_or_new(project=project, user=user, execution_id=execution_id)
         base = _base(generation, based_on)
+        require_room_to_generate(generation=generation)
         opened = (
             GeneratedProject.objects.filter(pk=generation.pk)
             .exclude(status=_Status.ARCHIVED)
@@ -59,10 +61,11 @@ def record(generation: GeneratedProject, commit: Commit, *, seal: str) -> None:
     """Record what was committed: the generation is completed, and its files can be listed.
 
     generation: as it was when the commit's parent was chosen. Raises TemporaryFailure where another commit has been
-    recorded since, Conflict where it was archived.
+    recorded since, Conflict where it was archived, OrganisationFull.
     """
     now = timezone.now()
     with transaction.atomic():
+        require_storage(generation=generation, size=commit.size)
         # Also where an attempt that this one has overtaken called it failed meanwhile: the files are this one's.
         mine = GeneratedProject.objects.filter(pk=generation.pk, status__in=[_Status.GENERATING, _Status.FAILED])
         recorded = mine.filter(commit__in={generation.commit, commit.commit}).update(

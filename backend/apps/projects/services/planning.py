@@ -16,9 +16,11 @@ from django.db import IntegrityError, models, transaction
 from django.utils.text import slugify
 
 from backend.apps.authentication.models import User
+from backend.apps.authentication.roles import Right
 from backend.apps.projects.models import Project, Sprint, Story
 from backend.apps.projects.planning_selectors import get_sprint, get_story
 from backend.apps.projects.selectors import get_project
+from backend.apps.projects.services.organisations import organisation_for_project
 from backend.errors import InvalidInput, NotFound, PermissionRefused
 
 Row = TypeVar("Row", bound=models.Model)
@@ -35,6 +37,7 @@ class ProjectFields(TypedDict, total=False):
     name: str
     slug: str
     description: str
+    organisation_id: UUID | None
 
 
 class StoryFields(TypedDict, total=False):
@@ -59,15 +62,20 @@ class SprintFields(TypedDict, total=False):
     status: str
 
 
-def create_project(*, user: User, name: str, slug: str = "", description: str = "") -> Project:
+def create_project(
+    *, user: User, name: str, slug: str = "", description: str = "", organisation_id: UUID | None = None
+) -> Project:
     """Create a project that the user owns; without a slug it gets one made from its name.
 
-    Raises InvalidInput for values that cannot be, also for a slug that is taken, and PermissionRefused for who acts
-    with a token for one project.
+    organisation_id: one that the user is in. Raises InvalidInput for values that cannot be, also for a slug that is
+    taken, NotFound for another organisation, and PermissionRefused for who acts with a token for one project.
     """
     if user.grant is not None and user.grant.project_id is not None:
         raise PermissionRefused("The token is good for one project alone.", hint="Make the project with another one.")
-    project = Project(name=name, slug=slug or _free_slug(name), description=description, owner=user)
+    organisation = organisation_for_project(user=user, organisation_id=organisation_id)
+    project = Project(
+        name=name, slug=slug or _free_slug(name), description=description, owner=user, organisation=organisation
+    )
     if not slug:
         try:
             return _save(project)
@@ -81,8 +89,14 @@ def create_project(*, user: User, name: str, slug: str = "", description: str = 
 
 @transaction.atomic
 def update_project(*, user: User, project_id: UUID, **fields: Unpack[ProjectFields]) -> Project:
-    """Change a project. Raises NotFound, PermissionRefused or InvalidInput."""
+    """Change a project; into another organisation it is put by its owner, who is in that one.
+
+    Raises NotFound, PermissionRefused or InvalidInput.
+    """
     project = get_project(user=user, project_id=project_id, write=True)
+    if "organisation_id" in fields and fields["organisation_id"] != project.organisation_id:
+        get_project(user=user, project_id=project_id, right=Right.OWN)
+        organisation_for_project(user=user, organisation_id=fields["organisation_id"])
     return _change(project, fields)
 
 
