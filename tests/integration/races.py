@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 from redis import Redis
+from rest_framework.test import APIClient
 
 from backend.apps.authentication.models import User
 from backend.apps.projects.errors import OrganisationBusy
@@ -229,6 +230,35 @@ def organisation(most: int = 5) -> dict[str, Any]:
     return {"rounds": rounds, "projects": len(projects)}
 
 
+def keyed_requests(rounds: int = 5) -> list[dict[str, Any]]:
+    """Post the same request with one key from all threads at once, then once more, and another with the same key.
+
+    Returns, of each round, the statuses, how many projects there are, how many different answers, and who was replayed.
+    """
+    user = operator()
+    found = []
+    for _ in range(rounds):
+        key, body = uuid4().hex, {"name": uuid4().hex}
+
+        def post(body: dict[str, str], key: str = key) -> Any:
+            client = APIClient(SERVER_NAME="localhost")
+            client.force_authenticate(user)
+            return client.post("/api/v1/projects/", body, headers={"Idempotency-Key": key})
+
+        answers = [*together(post, [body] * THREADS), post(body)]
+        replayed = [answer for answer in answers if answer.has_header("Idempotency-Replayed")]
+        found.append(
+            {
+                "statuses": sorted({answer.status_code for answer in answers}),
+                "replayed": len(replayed),
+                "answers": len({answer.content for answer in answers}),
+                "projects": Project.objects.filter(name=body["name"]).count(),
+                "other": post({"name": "other"}).status_code,
+            }
+        )
+    return found
+
+
 RACES: tuple[Callable[[], Any], ...] = (
     claims,
     takeovers,
@@ -240,6 +270,7 @@ RACES: tuple[Callable[[], Any], ...] = (
     one_key,
     versions,
     organisation,
+    keyed_requests,
 )
 
 

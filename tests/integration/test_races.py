@@ -77,6 +77,11 @@ def test_generations_that_begin_together_keep_to_the_organisations_limit(seen):
     }
 
 
+def test_of_requests_with_one_key_that_come_together_one_is_done_and_all_are_answered_alike(seen):
+    one = {"statuses": [201], "replayed": races.THREADS, "answers": 1, "projects": 1, "other": 422}
+    assert seen["keyed_requests"] == [one] * 5
+
+
 def test_a_reconciler_passes_over_what_another_has_locked(seen, request: pytest.FixtureRequest):
     passed_over = {"during": 5, "held and sent": 0, "after": 5, "sent": [1] * 10}
     on_sqlite = request.node.callspec.params["new_database"] == "sqlite"
