@@ -138,7 +138,8 @@ def _replay(row: IdempotentRequest, *, request_print: str) -> Response:
             field=HEADER, hint="Use another key for another request; the same key only to repeat the same request."
         )
     headers = {**row.headers, REPLAYED: "true"}
-    return Response(row.body, status=row.status_code, headers=headers)
+    body = None if row.body is None else json.loads(row.body)
+    return Response(body, status=row.status_code, headers=headers)
 
 
 def _keep(row: IdempotentRequest, response: HttpResponseBase) -> None:
@@ -146,6 +147,6 @@ def _keep(row: IdempotentRequest, response: HttpResponseBase) -> None:
         raise RepomillError("A view that honours Idempotency-Key must answer with a rest_framework Response.")
     rendered = JSONRenderer().render(response.data)
     row.status_code = response.status_code
-    row.body = json.loads(rendered) if rendered else None
+    row.body = rendered.decode() if rendered else None
     row.headers = {name: response[name] for name in KEPT_HEADERS if response.has_header(name)}
     row.save(update_fields=["status_code", "body", "headers"])

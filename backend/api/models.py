@@ -14,7 +14,8 @@ class IdempotentRequest(models.Model):
     fingerprint = models.CharField(max_length=64)
     """SHA-256 of method, path and body: the same key with another request is an error."""
     status_code = models.PositiveSmallIntegerField(null=True, blank=True)
-    body = models.JSONField(null=True, blank=True)
+    body = models.TextField(null=True, blank=True)
+    """JSON as it was sent: a JSON column of PostgreSQL would put its members into another order."""
     headers = models.JSONField(default=dict)
     """The answer's headers that a client reads: Location."""
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
