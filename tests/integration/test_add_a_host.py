@@ -118,4 +118,4 @@ def alter():
 class TestGitea(HostContract):
     """The contract. The killed process is a task's, which the guide's example has none of."""
 
-    test_the_repository_of_a_process_that_was_killed_is_adopted = None  # type: ignore[assignment]
+    test_the_repository_of_a_process_that_was_killed_is_adopted = None
