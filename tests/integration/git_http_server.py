@@ -142,7 +142,9 @@ class GitHttpServer:
         handed_on = {
             name: value
             for name, value in environ.items()
+            # An environment is shown by the list of processes; who may do it has been looked at here.
             if isinstance(value, str)
+            and name != "HTTP_AUTHORIZATION"
             and (name.startswith("HTTP_") or name in {"REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE"})
         }
         handed_on |= {

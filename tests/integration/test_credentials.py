@@ -12,8 +12,9 @@ from secrets import token_hex
 
 import pytest
 
+from tests.canaries import require_absent
 from tests.integration.installation import ROOT, Installation
-from tests.unit.credentials.test_canary import command_lines, require_absent
+from tests.unit.credentials.test_canary import command_lines
 
 pytestmark = pytest.mark.integration
 

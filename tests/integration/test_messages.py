@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import socket
-import threading
 from pathlib import Path
 
 import pytest
 
 from tests.integration.installation import Installation
+from tests.integration.watching import Monitor, decoded
 
 pytestmark = pytest.mark.integration
 
 CANARY = "canary-7f3c"
-BODY = re.compile(rb"[A-Za-z0-9+/]{60,}={0,2}")
 JWT = re.compile(rb"eyJ[\w-]+\.eyJ[\w-]+\.")
 
 WORKFLOW = f"""\
@@ -35,32 +32,6 @@ steps:
       repository_name: watched
       structure: {{"{CANARY}-name.py": "{CANARY}-content"}}
 """
-
-
-class Monitor:
-    """`redis-cli monitor`: every command that the broker is given."""
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(str(path))
-        self._socket.sendall(b"MONITOR\r\n")
-        self.seen = b""
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        while part := self._socket.recv(1 << 16):
-            self.seen += part
-
-    def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
-        self._socket.close()
-
-
-def decoded(seen: bytes) -> bytes:
-    """Return the message bodies, which Celery sends as base64."""
-    return b"\n".join(base64.b64decode(body + b"=" * (-len(body) % 4)) for body in BODY.findall(seen))
 
 
 def test_the_broker_sees_no_structure_no_content_and_no_token(running: Installation, tmp_path: Path):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import logging
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -26,38 +24,13 @@ from backend.apps.credentials.services.rotation import reencrypt
 from backend.apps.credentials.services.sealing import open_tokens, seal_tokens
 from backend.apps.credentials.services.secrets import open_secret, secret_file
 from backend.errors import RepomillError
+from tests.canaries import encodings, require_absent
 from tests.corpus import rows
 from tests.unit.credentials.host_server import Reply, github
 
 pytestmark = pytest.mark.django_db
 
 ADMIN = "/admin/credentials/"
-
-
-def encodings(token: str) -> dict[str, str]:
-    """Every spelling that is looked for."""
-    data = token.encode()
-    pairs = {name: base64.b64encode(f"{name}:{token}".encode()).decode() for name in ("x-access-token", "oauth2")}
-    found = {
-        "raw": token,
-        "base64": base64.b64encode(data).decode().rstrip("="),
-        # Inside of a longer text base64 begins at any of three offsets.
-        "base64, shifted": base64.b64encode(b"xx" + data).decode()[4:-4],
-        "base64 for URLs": base64.urlsafe_b64encode(data).decode().rstrip("="),
-        "hex": data.hex(),
-        "url": quote(token, safe=""),
-        "json": json.dumps(token)[1:-1],
-        "repr": repr(token)[1:-1],
-        "reversed": token[::-1],
-        "first 20": token[:20],
-        **pairs,
-    }
-    return {name: form.casefold() for name, form in found.items()}
-
-
-def require_absent(text: str, token: str, place: str) -> None:
-    folded = text.casefold()
-    assert [name for name, form in encodings(token).items() if form in folded] == [], place
 
 
 def database() -> str:
