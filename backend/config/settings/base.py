@@ -218,6 +218,9 @@ SPECTACULAR_SETTINGS = {
         "MemberRole": "backend.apps.projects.models.ProjectMembership.Role",
         "StoryStatus": "backend.apps.projects.models.Story.Status",
         "SprintStatus": "backend.apps.projects.models.Sprint.Status",
+        "ExecutionStatus": "backend.apps.workflows.models.WorkflowExecution.Status",
+        "StepStatus": "backend.apps.workflows.models.StepExecution.Status",
+        "TaskStatus": "backend.apps.workflows.models.TaskExecution.Status",
     },
 }
 
