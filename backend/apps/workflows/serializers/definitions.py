@@ -64,7 +64,7 @@ class CheckedSerializer(serializers.Serializer[Any]):
     valid = serializers.BooleanField()
     name = serializers.CharField(allow_null=True)
     steps = serializers.ListField(child=serializers.CharField(), help_text="The steps' ids, in the definition's order.")
-    errors = FaultSerializer(many=True)  # type: ignore[assignment]  (a field of that name)
+    errors = FaultSerializer(many=True)  # type: ignore[assignment]  # a field of that name
 
 
 class StepTypeSerializer(serializers.Serializer[Any]):
@@ -79,7 +79,7 @@ class MethodSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField()
     summary = serializers.CharField()
-    required = serializers.ListField(  # type: ignore[assignment]  (a field of that name)
+    required = serializers.ListField(  # type: ignore[assignment]  # a field of that name
         child=serializers.CharField(), help_text="Arguments it must be given."
     )
     optional = serializers.ListField(child=serializers.CharField(), help_text="Arguments it can be given.")

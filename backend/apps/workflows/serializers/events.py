@@ -16,7 +16,7 @@ class EventSerializer(serializers.ModelSerializer[ExecutionEvent]):
 
     sequence = serializers.IntegerField(read_only=True, help_text="Counts from 1 without gaps.")
     kind = serializers.CharField(read_only=True, help_text="What happened; a stable word.")
-    data = serializers.DictField(read_only=True)  # type: ignore[assignment]  (a field of that name)
+    data = serializers.DictField(read_only=True)  # type: ignore[assignment]  # a field of that name
 
     class Meta:
         model = ExecutionEvent

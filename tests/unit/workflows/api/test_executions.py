@@ -12,6 +12,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from backend.apps.projects.models import Project
+from backend.apps.workflows import execution_selectors
+from backend.apps.workflows.access import visible_executions
 from backend.apps.workflows.models import WorkflowExecution, WorkflowVersion
 
 pytestmark = pytest.mark.django_db
@@ -167,6 +169,32 @@ def test_senseless_cursors_are_refused(author: APIClient, cursor: str) -> None:
 @pytest.mark.parametrize("size", ["0", "-1", "x", "1e3", "9" * 5000, "²"])
 def test_senseless_page_sizes_are_refused(author: APIClient, size: str) -> None:
     assert author.get(f"{RUNS}?page_size={size}").status_code == 400
+
+
+@pytest.mark.parametrize("who", ["author", "operator", "owner"])
+def test_what_is_merged_is_what_is_visible(
+    client_of: Clients, begin: Begin, project: Project, people: Any, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    mine = Project.objects.create(name="Own", slug="own", owner=people["author"])
+    Project.objects.create(name="Empty", slug="empty", owner=people["author"])
+    for number in range(9):
+        begin(project=[None, "mill", mine.slug][number % 3])
+
+    def pages() -> list[str]:
+        address, seen = f"{RUNS}?page_size=2&status=running", []
+        while address:
+            page = client_of(who).get(address).json()
+            seen += [each["id"] for each in page["results"]]
+            address = page["next"]
+        return seen
+
+    merged = pages()
+    visible = visible_executions(user=people[who]).order_by("-created_at", "-id")
+    assert merged == [str(each.pk) for each in visible]
+    assert len(merged) == {"author": 9, "operator": 9, "owner": 3}[who]
+    # As for somebody who is a member of very many projects.
+    monkeypatch.setattr(execution_selectors, "MOST_PARTS", 1)
+    assert pages() == merged
 
 
 @pytest.mark.parametrize("ordering", ["created_at", "-created_at"])
