@@ -23,4 +23,4 @@ ENV REPOMILL_DATA_DIR=/var/lib/repomill/data
 USER repomill
 VOLUME /var/lib/repomill/data
 EXPOSE 8000
-CMD ["uvicorn", "backend.config.asgi:application", "--host=0.0.0.0", "--port=8000", "--no-server-header", "--lifespan=off"]
+CMD ["uvicorn", "backend.config.asgi:application", "--host=0.0.0.0", "--port=8000", "--no-server-header", "--lifespan=off", "--timeout-graceful-shutdown=2"]

@@ -19,6 +19,7 @@ from tests.integration.postgresql import PostgreSQL
 # In this order: what starts workers comes first, before the database has grown.
 MEASUREMENTS = {
     "chains": "benchmarks.chain",
+    "rest": "benchmarks.rest",
     "growth": "benchmarks.growth",
     "trees": "benchmarks.generation",
     "regeneration": "benchmarks.regeneration",

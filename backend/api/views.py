@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django.db.models import QuerySet
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -47,8 +46,8 @@ class PlainViewSet(GenericViewSet[Any]):
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
-    def page(self, things: QuerySet[Any], kind: type[BaseSerializer[Any]] | None = None) -> Response:
-        """Answer with a page of things."""
+    def page(self, things: Any, kind: type[BaseSerializer[Any]] | None = None) -> Response:  # noqa: ANN401
+        """Answer with a page of things: of a query set, or of what is ordered and cut like one."""
         found = self.paginate_queryset(things)
         return self.get_paginated_response(self._shown(found, kind, many=True))
 

@@ -1,11 +1,21 @@
-"""ASGI entry point of the web process."""
+"""ASGI entry point of the web process: event streams in front, and behind them Django."""
 
 import os
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from backend.api.admission import Admission
 from backend.api.body_limit import BodyLimit
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.config.settings.base")
 
-application = BodyLimit(get_asgi_application())
+django_application = get_asgi_application()
+
+# It imports models, which are there from now on.
+from backend.apps.workflows.streaming.application import EventStreams  # noqa: E402
+
+admission = Admission(
+    django_application, most=settings.REQUESTS_AT_ONCE, patience=settings.REQUESTS_WAIT_SECONDS
+)
+application = EventStreams(BodyLimit(admission))

@@ -19,6 +19,7 @@ handler500 = "backend.api.errors.server_error"
 api_v1: list[URLPattern | URLResolver] = [
     path("auth/", include("backend.apps.authentication.urls")),
     path("", include("backend.apps.projects.urls")),
+    path("", include("backend.apps.workflows.urls")),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -18,6 +18,10 @@ from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.errors import NotFound, PermissionRefused
 
 
+LARGE = ("input_data", "output_data", "state", "version__definition")
+"""The columns of an execution that a list does not need."""
+
+
 def find_project(*, user: User, reference: str, right: Right) -> KnownProject:
     """Return the project of that id or slug, in which the user has the right; see `ProjectAccess.find`."""
     return project_access().find(user, reference, right)
@@ -26,6 +30,25 @@ def find_project(*, user: User, reference: str, right: Right) -> KnownProject:
 def visible_executions(*, user: User) -> QuerySet[WorkflowExecution]:
     """Return the executions that the user may see, newest first; none for an inactive user."""
     return WorkflowExecution.objects.filter(_visible(user))
+
+
+def visible_parts(*, user: User, most: int) -> list[QuerySet[WorkflowExecution]]:
+    """Return what `visible_executions` does in parts that share no row, each of one project or of one user.
+
+    An index has each of them in its order, and none has all of them together. most: how many parts; everything is one
+    part where there would be more.
+    """
+    if not user.is_active or (is_operator(user) and user.grant is None):
+        return [visible_executions(user=user)]
+    everything = user.grant is None or user.grant.project_id is None
+    if everything and is_operator(user):
+        return [visible_executions(user=user)]
+    projects = list(project_access().visible_ids(user)[:most])
+    if len(projects) >= most:
+        return [visible_executions(user=user)]
+    parts = [WorkflowExecution.objects.filter(project_id=identifier) for identifier in projects]
+    own = [WorkflowExecution.objects.filter(project_id=None, user=user)] if everything else []
+    return own + parts or [WorkflowExecution.objects.none()]
 
 
 def visible_tasks(*, user: User) -> QuerySet[TaskExecution]:
@@ -52,14 +75,17 @@ def may_control(*, user: User, execution: WorkflowExecution | TaskExecution) -> 
     return may(role_towards(user=user, execution=execution), right) and granted(user, right)
 
 
-def get_execution(*, user: User, execution_id: UUID, control: bool = False) -> WorkflowExecution:
+def get_execution(*, user: User, execution_id: UUID, control: bool = False, whole: bool = False) -> WorkflowExecution:
     """Return the execution with its workflow, version and user.
 
-    control: also pause, resume, cancel, retry or settle it.
+    control: also pause, resume, cancel, retry or settle it. whole: with its inputs, outputs, state and definition,
+    which can be large; otherwise each is read by a query of its own when it is asked for.
     Raises NotFound where there is none or the user may not see it (the two look alike), and PermissionRefused where
     they may see but not control it.
     """
     rows = visible_executions(user=user).select_related("workflow", "version", "user")
+    if not whole:
+        rows = rows.defer(*LARGE)
     execution = rows.filter(pk=execution_id).first()
     if execution is None:
         raise NotFound(
@@ -67,15 +93,33 @@ def get_execution(*, user: User, execution_id: UUID, control: bool = False) -> W
             field="execution",
             hint="Check the id, and that you are a member of its project.",
         )
-    if control and not may_control(user=user, execution=execution):
-        own = execution.user_id == user.pk
-        role = lowest_role_with(Right.RUN if own else Right.CONTROL)
+    if control:
+        _require_control(user=user, thing=execution, noun="execution")
+    return execution
+
+
+def get_task(*, user: User, task_id: UUID, control: bool = False) -> TaskExecution:
+    """Return the task with its step, without its arguments. control: also settle it. Raises as `get_execution` does."""
+    task = visible_tasks(user=user).select_related("step").defer("arguments").filter(pk=task_id).first()
+    if task is None:
+        raise NotFound(
+            f"There is no task '{task_id}'.",
+            field="task",
+            hint="Check the id, and that you are a member of its project.",
+        )
+    if control:
+        _require_control(user=user, thing=task, noun="task")
+    return task
+
+
+def _require_control(*, user: User, thing: WorkflowExecution | TaskExecution, noun: str) -> None:
+    if not may_control(user=user, execution=thing):
+        role = lowest_role_with(Right.RUN if thing.user_id == user.pk else Right.CONTROL)
         raise PermissionRefused(
-            "You may see this execution but not control it.",
-            field="execution",
+            f"You may see this {noun} but not control it.",
+            field=noun,
             hint=f"It takes the role {role} in its project, or another token.",
         )
-    return execution
 
 
 def _visible(user: User) -> Q:

@@ -89,11 +89,14 @@ class WorkflowExecution(models.Model):
         CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="executions")
+    # What a list is narrowed to has an index in the list's order, which serves the foreign key as well.
+    workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="executions", db_index=False)
     version = models.ForeignKey(WorkflowVersion, on_delete=models.PROTECT, related_name="executions")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="workflow_executions")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="workflow_executions", db_index=False
+    )
     # No foreign key: the workflows app lies below the projects app and knows no project.
-    project_id = models.UUIDField(null=True, blank=True, db_index=True)
+    project_id = models.UUIDField(null=True, blank=True)
     project_name = models.CharField(max_length=200, blank=True)
     current_step = models.CharField(max_length=100, blank=True)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.PENDING)
@@ -105,7 +108,7 @@ class WorkflowExecution(models.Model):
     """How often it was set going again after it had failed."""
     paused_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     started_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
@@ -114,7 +117,15 @@ class WorkflowExecution(models.Model):
     """The user's name, where it was read together with the row."""
 
     class Meta:
-        ordering = ["-created_at", "id"]
+        ordering = ["-created_at", "-id"]
+        # A page costs the same however many executions there are, narrowed or not.
+        indexes = [
+            models.Index(fields=["created_at", "id"], name="execution_newest"),
+            models.Index(fields=["status", "created_at", "id"], name="execution_of_status"),
+            models.Index(fields=["project_id", "created_at", "id"], name="execution_of_project"),
+            models.Index(fields=["user", "created_at", "id"], name="execution_of_user"),
+            models.Index(fields=["workflow", "created_at", "id"], name="execution_of_workflow"),
+        ]
 
 
 class StepExecution(models.Model):
@@ -184,7 +195,7 @@ class TaskExecution(models.Model):
     key = models.CharField(max_length=200, unique=True)
     """Names the work for ever: an outside effect that is done twice under one key is done once."""
     execution = models.ForeignKey(
-        WorkflowExecution, on_delete=models.CASCADE, null=True, blank=True, related_name="tasks"
+        WorkflowExecution, on_delete=models.CASCADE, null=True, blank=True, related_name="tasks", db_index=False
     )
     step = models.ForeignKey(StepExecution, on_delete=models.CASCADE, null=True, blank=True, related_name="tasks")
     position = models.PositiveIntegerField(default=0)
@@ -234,6 +245,10 @@ class TaskExecution(models.Model):
             models.Index(fields=["lease_expires_at"], name="task_lease", condition=models.Q(status="running")),
             # What is in flight, and which item is the next: a few entries of it, however many items a step has.
             models.Index(fields=["step", "status", "ready", "item", "position"], name="task_of_step"),
+            # An execution's tasks as they were made, and those of none.
+            models.Index(fields=["execution", "created_at", "id"], name="task_of_execution"),
+            # Few at any time: what waits for a person.
+            models.Index(fields=["created_at", "id"], name="task_in_doubt", condition=models.Q(status="in_doubt")),
         ]
 
 

@@ -78,7 +78,11 @@ def _worker(name: str, queue: str, concurrency: int) -> StackProcess:
 
 
 def _web(port: int) -> tuple[str, ...]:
-    options = ("--no-server-header", "--lifespan=off", "--http=h11", "--ws=none", "--loop=asyncio", "--no-access-log")
+    options = (
+        *("--no-server-header", "--lifespan=off", "--http=h11", "--ws=none", "--loop=asyncio", "--no-access-log"),
+        # Event streams do not end by themselves; whoever listens comes again. And a burst of clients waits to be taken.
+        *("--timeout-graceful-shutdown=2", "--backlog=4096"),
+    )
     return (
         sys.executable,
         "-m",

@@ -108,6 +108,11 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
+# How many requests one web process works at, each with a thread and at most one database connection, and how long the
+# others wait for their turn before they are asked to come back.
+REQUESTS_AT_ONCE = 32
+REQUESTS_WAIT_SECONDS = 30
+
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 # WhiteNoise warns at every start when it is absent.
@@ -218,6 +223,9 @@ SPECTACULAR_SETTINGS = {
         "MemberRole": "backend.apps.projects.models.ProjectMembership.Role",
         "StoryStatus": "backend.apps.projects.models.Story.Status",
         "SprintStatus": "backend.apps.projects.models.Sprint.Status",
+        "ExecutionStatus": "backend.apps.workflows.models.WorkflowExecution.Status",
+        "StepStatus": "backend.apps.workflows.models.StepExecution.Status",
+        "TaskStatus": "backend.apps.workflows.models.TaskExecution.Status",
     },
 }
 

@@ -11,6 +11,7 @@ from backend.apps.workflows.services.control import (
 from backend.apps.workflows.services.enqueue import enqueue_method
 from backend.apps.workflows.services.resolve import resolve_task
 from backend.apps.workflows.services.start import start_execution
+from backend.apps.workflows.services.start_on_project import start_on_project
 from backend.apps.workflows.services.versions import save_definition
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "retry_step",
     "save_definition",
     "start_execution",
+    "start_on_project",
 ]

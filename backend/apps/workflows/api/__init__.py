@@ -1,0 +1,1 @@
+"""Workflows, executions, events and tasks over REST. Views translate; services change, selectors read."""

@@ -1,0 +1,56 @@
+"""Indexes in the order of the lists. On PostgreSQL they are built while everything goes on; SQLite has one writer anyway."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class AddIndexBeside(AddIndexConcurrently):
+    """Adds an index: without locking the table where the database can."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        beside = schema_editor.connection.vendor == "postgresql"
+        operation = super() if beside else super(AddIndexConcurrently, self)
+        operation.database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        beside = schema_editor.connection.vendor == "postgresql"
+        operation = super() if beside else super(AddIndexConcurrently, self)
+        operation.database_backwards(app_label, schema_editor, from_state, to_state)
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    dependencies = [
+        ("workflows", "0002_events_count_themselves"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        *(
+            AddIndexBeside(
+                model_name="workflowexecution",
+                index=models.Index(fields=[*fields, "created_at", "id"], name=name),
+            )
+            for name, fields in {
+                "execution_newest": [],
+                "execution_of_status": ["status"],
+                "execution_of_project": ["project_id"],
+                "execution_of_user": ["user"],
+                "execution_of_workflow": ["workflow"],
+            }.items()
+        ),
+        AddIndexBeside(
+            model_name="taskexecution",
+            index=models.Index(fields=["execution", "created_at", "id"], name="task_of_execution"),
+        ),
+        AddIndexBeside(
+            model_name="taskexecution",
+            index=models.Index(
+                fields=["created_at", "id"], name="task_in_doubt", condition=models.Q(("status", "in_doubt"))
+            ),
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""What workflows, executions, events and tasks look like in the API, and which values it takes."""

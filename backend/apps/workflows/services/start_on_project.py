@@ -1,0 +1,35 @@
+"""Starts executions for whoever asks from outside: finds the version, and the project in which they may start work."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from backend.apps.authentication.models import User
+from backend.apps.authentication.roles import Right
+from backend.apps.workflows.access import find_project
+from backend.apps.workflows.models import WorkflowExecution, WorkflowVersion
+from backend.apps.workflows.services.start import start_execution
+from backend.errors import InvalidInput
+
+
+def start_on_project(
+    *, version: WorkflowVersion, inputs: dict[str, Any], user: User, project: UUID | str | None = None
+) -> WorkflowExecution:
+    """Start an execution, and give the input `project` the project's id where the workflow asks for one of that name.
+
+    project: an id or a slug; what the input `project` says when absent, and no project where that says nothing either.
+    Raises NotFound for a project that the user may not see, PermissionRefused where they may not start work in it, and
+    what `start_execution` raises.
+    """
+    asks = "project" in version.definition.get("inputs", {}).get("properties", {})
+    named = inputs.get("project") if asks else None
+    reference = str(project or named or "")
+    if not reference:
+        return start_execution(version=version, inputs=inputs, user=user)
+    found = find_project(user=user, reference=reference, right=Right.RUN)
+    if asks:
+        if project and named and find_project(user=user, reference=str(named), right=Right.RUN) != found:
+            raise InvalidInput("The input names another project.", field="input_data.project", expected=str(found.id))
+        inputs = {**inputs, "project": str(found.id)}
+    return start_execution(version=version, inputs=inputs, user=user, project_id=found.id, project_name=found.name)
