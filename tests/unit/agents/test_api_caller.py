@@ -280,6 +280,31 @@ def test_without_keys_a_lost_answer_to_a_post_is_in_doubt(
     assert len(server.requests) == tries
 
 
+@pytest.mark.parametrize(
+    ("honoured", "method", "sent"), [(True, "POST", True), (False, "POST", False), (False, "GET", True)], ids=str
+)
+def test_what_a_dead_worker_may_have_sent_is_not_sent_again_where_keys_are_not_honoured(
+    user: User, server: Server, settings: Any, honoured: bool, method: str, sent: bool
+) -> None:
+    settings.AGENT_API_HONOURS_KEYS = honoured
+
+    def again() -> Any:
+        return calls.run(
+            lambda api: api.call(method, "/a/"),
+            user=user,
+            idempotency_key="task-1",
+            taken_over=True,
+            transport=server.transport,
+        )
+
+    if sent:
+        assert again() == {"ok": True}
+    else:
+        with pytest.raises(InDoubt, match="its worker died"):
+            again()
+    assert len(server.requests) == sent
+
+
 def test_one_401_gets_a_fresh_token(user: User, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     minted = iter(["first-token", "second-token"])
     monkeypatch.setattr("backend.apps.agents.services.user_token.jwt_service.generate_token", lambda each: next(minted))

@@ -145,8 +145,8 @@ def test_own_corpus_of_paths() -> None:
             assert_harmless(target)
 
 
-# Labelled by a rule that knows nothing of ours, and decided otherwise: an absolute path outside /api/v1/ is put below it,
-# which the corpus of our own demands; and digits and letters that spell a line feed in C are digits and letters.
+# Labelled by a rule that knows nothing of ours, and decided otherwise: an absolute path outside /api/v1/ is put below
+# it, as the corpus of our own demands; and digits and letters that spell a line feed in C are digits and letters.
 DECIDED_OTHERWISE = {
     "third_party/url_whatwg": {f"url_whatwg-{number:04}" for number in (39, 103, 209, 291)},
     "third_party/ssrf_redirect_urls": {

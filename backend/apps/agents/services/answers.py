@@ -20,7 +20,7 @@ LARGEST_ANSWER = 10 * 1024 * 1024
 """Bytes of an answer that are read at most."""
 # A fresh token was refused as well: another one would fare no better.
 _HINTS = {
-    401: "The server at BACKEND_URL does not take tokens of this installation for this user: compare the signing keys, and"
+    401: "The server at BACKEND_URL takes no tokens of this installation for this user: compare the signing keys, and"
     " see whether the account is active there.",
 }
 LONGEST_EXCERPT = 500
