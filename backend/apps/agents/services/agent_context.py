@@ -18,7 +18,11 @@ from backend.apps.agents.services.agent_runs import AgentRuns
 from backend.apps.agents.services.api_caller import AgentAPICaller
 from backend.apps.agents.services.tool_definitions import as_tools
 from backend.apps.authentication.models import User
+from backend.apps.authentication.roles import Right
+from backend.apps.projects.selectors import role_in, visible_projects
 from backend.errors import PermissionRefused
+
+MOST_PROJECTS = 200
 
 
 class AgentContext:
@@ -62,6 +66,20 @@ class AgentContext:
                 hint="Call the API with the service token itself.",
             )
         return AgentAPICaller(self.user, idempotency_key=self._key)
+
+    def projects(self) -> list[dict[str, Any]]:
+        """Return the projects that the user may see, with the user's role in each."""
+        with self.acting.anywhere("projects.list", Right.SEE):
+            found = visible_projects(user=self.user)[:MOST_PROJECTS]
+            return [
+                {
+                    "id": str(each.pk),
+                    "slug": each.slug,
+                    "name": each.name,
+                    "role": role_in(user=self.user, project=each),
+                }
+                for each in found
+            ]
 
     async def tools(self) -> list[dict[str, Any]]:
         """Return the API's operations as tool definitions for a model: name, description, JSON Schema of parameters."""
