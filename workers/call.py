@@ -69,4 +69,4 @@ class TaskCall:
 
     def api(self, work: Callable[[AgentAPICaller], Awaitable[Result]]) -> Result:
         """Do something with our REST API as the user; a repeated attempt repeats the same idempotency keys."""
-        return run(work, user=self.user, idempotency_key=self.task.key)
+        return run(work, user=self.user, idempotency_key=self.task.key, taken_over=self.task.took_over)

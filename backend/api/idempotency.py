@@ -10,12 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import transaction
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
@@ -23,20 +22,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from backend.api.errors import IdempotencyKeyInUse, IdempotencyKeyReused
+from backend.api.idempotency_keys import KEPT, check_key, claim_key, require_same
 from backend.api.models import IdempotentRequest
-from backend.errors import InvalidInput, RepomillError
+from backend.errors import RepomillError
 from backend.failpoints import Failpoint, reached
 
 METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
-LONGEST_KEY = 255
-KEPT = timedelta(hours=24)
 KEPT_HEADERS = ("Location",)
-LOCK_NOT_AVAILABLE = "55P03"
-WAIT_SECONDS = 10
-"""How long a request waits for the first one with its key on PostgreSQL; on SQLite, as long as for any writer."""
 
 Handler = Callable[..., HttpResponseBase]
 
@@ -64,13 +58,7 @@ def read_key(request: Request) -> str | None:
     key = request.headers.get(HEADER)
     if key is None:
         return None
-    if not 0 < len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
-        raise InvalidInput(
-            f"{HEADER} must be 1 to {LONGEST_KEY} printable ASCII characters.",
-            field=HEADER,
-            hint="Use a random UUID for each thing that is to be done once.",
-        )
-    return key
+    return check_key(key, field=HEADER)
 
 
 def fingerprint(request: Request) -> str:
@@ -97,7 +85,7 @@ def _once(
 ) -> HttpResponseBase:
     print_of_request = fingerprint(request)
     with transaction.atomic():
-        row, first = _claim(user_id=user_id, key=key, request_print=print_of_request)
+        row, first = claim_key(user_id=user_id, key=key, request_print=print_of_request)
         if not first:
             return _replay(row, request_print=print_of_request)
         response = handler(request, *args, **kwargs)
@@ -109,34 +97,8 @@ def _once(
     return response
 
 
-def _claim(*, user_id: UUID, key: str, request_print: str) -> tuple[IdempotentRequest, bool]:
-    """Return the key's row, and whether this request is its first. Waits while another one is at work with it."""
-    _bound_waiting(f"'{WAIT_SECONDS}s'")
-    try:
-        with transaction.atomic():
-            IdempotentRequest.objects.filter(user_id=user_id, created_at__lt=timezone.now() - KEPT).delete()
-            row = IdempotentRequest.objects.create(user_id=user_id, key=key, fingerprint=request_print)
-    except IntegrityError:
-        return IdempotentRequest.objects.get(user_id=user_id, key=key), False
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) != LOCK_NOT_AVAILABLE:
-            raise
-        raise IdempotencyKeyInUse(retry_after=1, hint="Send the same request again in a second.") from error
-    _bound_waiting("DEFAULT")
-    return row, True
-
-
-def _bound_waiting(limit: str) -> None:
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout TO {limit}")
-
-
 def _replay(row: IdempotentRequest, *, request_print: str) -> Response:
-    if row.fingerprint != request_print:
-        raise IdempotencyKeyReused(
-            field=HEADER, hint="Use another key for another request; the same key only to repeat the same request."
-        )
+    require_same(row, request_print=request_print, field=HEADER)
     headers = {**row.headers, REPLAYED: "true"}
     body = None if row.body is None else json.loads(row.body)
     return Response(body, status=row.status_code, headers=headers)

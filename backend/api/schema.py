@@ -8,7 +8,8 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
 from backend.api.errors import MEDIA_TYPE
-from backend.api.idempotency import HEADER, LONGEST_KEY, METHODS, HonoursKeys
+from backend.api.idempotency import HEADER, METHODS, HonoursKeys
+from backend.api.idempotency_keys import LONGEST_KEY
 
 PROBLEM = {
     "type": "object",

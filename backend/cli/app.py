@@ -32,6 +32,7 @@ COMMANDS: Final[list[tuple[str, str, str]]] = [
     ("retry", "backend.cli.commands.control:retry", "Do one failed step again."),
     ("rerun", "backend.cli.commands.control:rerun", "Start a run once more, with the same inputs or others."),
     ("resolve", "backend.cli.commands.control:resolve", "Settle a task whose outcome is in doubt."),
+    ("mcp", "backend.cli.commands.mcp:mcp", "Serve MCP to an agent on this machine, by standard input and output."),
     ("schema", "backend.cli.commands.schema:schema", "Print the JSON Schema of workflow definitions, for editors."),
     ("projects", "backend.cli.commands.projects:projects", "Make and list projects; log and diff of generations."),
     ("credentials", "backend.cli.commands.credentials:credentials", "Keep the secrets that workflows name, encrypted."),

@@ -1,4 +1,4 @@
-"""ASGI entry point of the web process: event streams in front, and behind them Django."""
+"""ASGI entry point of the web process: event streams and the MCP server in front, and behind them Django."""
 
 import os
 
@@ -12,10 +12,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.config.settings.base")
 
 django_application = get_asgi_application()
 
-# It imports models, which are there from now on.
+# They import models, which are there from now on.
+from backend.apps.agents.mcp_server.http import Mounted  # noqa: E402
 from backend.apps.workflows.streaming.application import EventStreams  # noqa: E402
 
-admission = Admission(
-    django_application, most=settings.REQUESTS_AT_ONCE, patience=settings.REQUESTS_WAIT_SECONDS
-)
-application = EventStreams(BodyLimit(admission))
+admission = Admission(django_application, most=settings.REQUESTS_AT_ONCE, patience=settings.REQUESTS_WAIT_SECONDS)
+application = EventStreams(Mounted(BodyLimit(admission)))

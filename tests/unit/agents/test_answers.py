@@ -68,6 +68,11 @@ def test_a_refusal_has_the_servers_own_words(body: bytes, words: str) -> None:
     assert error.as_json()["status_code"] == 404
 
 
+def test_a_token_that_stays_refused_says_what_to_look_at() -> None:
+    assert "signing keys" in (answers.refusal(b"", status=401, headers={}).hint or "")
+    assert answers.refusal(b"", status=403, headers={}).hint is None
+
+
 def test_long_words_are_cut() -> None:
     assert len(answers.refusal(b"x" * 9000, status=500, headers={}).message) < answers.LONGEST_EXCERPT + 50
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -210,6 +211,45 @@ def test_the_deadline_covers_all_tries(user: User, server: Server, monkeypatch: 
         calls.run(lambda api: api.call("POST", "/a/"), user=user, idempotency_key="k", transport=Silent())
 
 
+def test_an_answer_that_drips_ends_at_the_deadline(user: User, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "DEADLINE_SECONDS", 0.05)
+    given: list[bytes] = []
+
+    class Drip(httpx.AsyncByteStream):
+        async def __aiter__(self) -> Any:
+            while True:
+                await asyncio.sleep(0)
+                given.append(b" ")
+                yield b" "
+
+    server.answers = [lambda request: httpx.Response(200, stream=Drip())]
+    with pytest.raises(RemoteUnreachable, match="no answer within"):
+        run(lambda api: api.call("GET", "/a/"), user=user, server=server)
+    assert len(given) > 1
+
+
+def test_the_headers_are_ours_alone(user: User, server: Server) -> None:
+    run(lambda api: api.call("POST", "/a/", data={"Host": "evil"}, params={"Cookie": "x"}), user=user, server=server)
+    assert {name.lower() for name in server.requests[0].headers} == {
+        *("host", "accept", "accept-encoding", "connection", "user-agent", "authorization"),
+        *("content-type", "content-length", "idempotency-key"),
+    }
+    assert server.requests[0].headers["Host"] == httpx.URL(ORIGIN).netloc.decode()
+
+
+def test_the_environment_has_no_say(user: User, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login evil password evil\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    caller = AgentAPICaller(user)
+    assert not caller.client.trust_env
+    # httpx keeps the proxies of the environment as transports of their own.
+    assert caller.client._mounts == {}
+    asyncio.run(caller.close())
+
+
 @pytest.mark.parametrize(
     ("method", "failure", "error", "tries"),
     [
@@ -240,6 +280,31 @@ def test_without_keys_a_lost_answer_to_a_post_is_in_doubt(
     assert len(server.requests) == tries
 
 
+@pytest.mark.parametrize(
+    ("honoured", "method", "sent"), [(True, "POST", True), (False, "POST", False), (False, "GET", True)], ids=str
+)
+def test_what_a_dead_worker_may_have_sent_is_not_sent_again_where_keys_are_not_honoured(
+    user: User, server: Server, settings: Any, honoured: bool, method: str, sent: bool
+) -> None:
+    settings.AGENT_API_HONOURS_KEYS = honoured
+
+    def again() -> Any:
+        return calls.run(
+            lambda api: api.call(method, "/a/"),
+            user=user,
+            idempotency_key="task-1",
+            taken_over=True,
+            transport=server.transport,
+        )
+
+    if sent:
+        assert again() == {"ok": True}
+    else:
+        with pytest.raises(InDoubt, match="its worker died"):
+            again()
+    assert len(server.requests) == sent
+
+
 def test_one_401_gets_a_fresh_token(user: User, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     minted = iter(["first-token", "second-token"])
     monkeypatch.setattr("backend.apps.agents.services.user_token.jwt_service.generate_token", lambda each: next(minted))
@@ -247,6 +312,19 @@ def test_one_401_gets_a_fresh_token(user: User, server: Server, monkeypatch: pyt
     assert run(lambda api: api.call("POST", "/a/", data={}), user=user, server=server) == [1]
     assert [each.headers["Authorization"] for each in server.requests] == ["Bearer first-token", "Bearer second-token"]
     assert server.keys() == ["task-1:1"] * 2
+
+
+def test_a_token_that_expires_between_two_tries_of_one_call_is_renewed(
+    user: User, server: Server, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    minted = iter(["first-token", "second-token", "third-token"])
+    monkeypatch.setattr("backend.apps.agents.services.user_token.jwt_service.generate_token", lambda each: next(minted))
+    server.answers = [refused(503), refused(401), refused(503), refused(401), httpx.Response(201, json={"id": 1})]
+    assert run(lambda api: api.call("POST", "/a/", data={}), user=user, server=server) == {"id": 1}
+    assert [each.headers["Authorization"].partition("-")[0] for each in server.requests] == [
+        *("Bearer first", "Bearer first", "Bearer second", "Bearer second", "Bearer third")
+    ]
+    assert server.keys() == ["task-1:1"] * 5
 
 
 def test_a_second_401_is_the_answer(user: User, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from backend.apps.agents.errors import APIError, InvalidEndpoint
+from backend.apps.agents.services import layouts
 from backend.apps.agents.services.api_caller import AgentAPICaller
 from backend.apps.authentication.models import User
 from backend.errors import (
@@ -83,6 +84,21 @@ def test_the_other_layout_is_found_once(user: User, server: Server) -> None:
     ]
     # The number of a call does not depend on what had to be asked before it.
     assert server.keys() == ["task-1:1", None, "task-1:1", "task-1:2", None]
+
+
+@pytest.mark.parametrize(
+    ("paths", "layout"),
+    [
+        ([], layouts.NESTED),
+        (["/api/v1/projects/stories/"], layouts.FLAT),
+        (["/api/v1/projects/{project_id}/stories/"], layouts.NESTED),
+        # A server with both, as ours with its aliases: the nested one honours idempotency keys.
+        (["/api/v1/projects/stories/", "/api/v1/projects/{project_pk}/stories/"], layouts.NESTED),
+        (["/projects/stories/", "/api/v1/stories/"], layouts.NESTED),
+    ],
+)
+def test_the_layout_that_a_description_shows(paths: list[str], layout: layouts.Layout) -> None:
+    assert layouts.told_by({"path": path} for path in paths) is layout
 
 
 def test_a_missing_project_stays_missing_and_the_description_is_read_once(user: User, server: Server) -> None:

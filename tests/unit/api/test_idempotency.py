@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
-from backend.api import idempotency
+from backend.api import idempotency, idempotency_keys
 from backend.api.models import IdempotentRequest
 from backend.api.views import ApiViewSet
 from backend.apps.authentication.models import User
@@ -207,7 +207,7 @@ def test_a_body_that_is_too_large_is_a_413(client: APIClient, settings: Any) -> 
 class LockNotAvailable(Exception):
     """Stands for the driver's error."""
 
-    sqlstate = idempotency.LOCK_NOT_AVAILABLE
+    sqlstate = idempotency_keys.LOCK_NOT_AVAILABLE
 
 
 @pytest.mark.parametrize(("cause", "status"), [(LockNotAvailable(), 409), (Exception("gone"), 503)])

@@ -18,6 +18,11 @@ Json: TypeAlias = Any
 
 LARGEST_ANSWER = 10 * 1024 * 1024
 """Bytes of an answer that are read at most."""
+# A fresh token was refused as well: another one would fare no better.
+_HINTS = {
+    401: "The server at BACKEND_URL takes no tokens of this installation for this user: compare the signing keys, and"
+    " see whether the account is active there.",
+}
 LONGEST_EXCERPT = 500
 """Characters of a server's own words that are taken over into an error."""
 
@@ -64,7 +69,7 @@ def refusal(body: bytes, *, status: int, headers: Mapping[str, str]) -> APIError
     """Return the error for an answer that is neither a success nor a redirect, with the server's own words in it."""
     words = _own_words(body)
     message = f"The API answered {status}" + (f": {words}" if words else ".")
-    return APIError(message, status, retry_after=retry_after(headers))
+    return APIError(message, status, retry_after=retry_after(headers), hint=_HINTS.get(status))
 
 
 def redirect(*, status: int) -> APIError:

@@ -15,7 +15,7 @@ import httpx
 from django.conf import settings
 
 from backend.apps.agents.errors import APIError
-from backend.apps.agents.services import layouts, openapi
+from backend.apps.agents.services import blips, layouts, openapi
 from backend.apps.agents.services.answers import Json
 from backend.apps.agents.services.connection import Connection, Outgoing, as_body
 from backend.apps.agents.services.endpoints import Params, resolve
@@ -41,6 +41,8 @@ class AgentAPICaller:
     idempotency_key: names the work that the calls belong to. The n-th unsafe call of this caller carries
     `<idempotency_key>:<n>`: work that is repeated with the same key makes nothing twice, and two calls of it differ.
     Without it each unsafe call carries a random key, which still covers its own retries.
+    taken_over: whether an earlier attempt at this work died with its worker, so that its requests may have been sent. A
+    POST to a server without idempotency keys is then not sent once more: it is in doubt.
     transport: what sends the requests; httpx's own by default.
 
     Raises PermissionRefused when the user's account is not active: here, or at the first call when it is built inside
@@ -52,6 +54,7 @@ class AgentAPICaller:
         user: User,
         *,
         idempotency_key: str | None = None,
+        taken_over: bool = False,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         if idempotency_key is not None and not _KEY.match(idempotency_key):
@@ -62,6 +65,7 @@ class AgentAPICaller:
         self.user = user
         self.base_url: str = settings.BACKEND_URL
         self._key = idempotency_key
+        self._taken_over = taken_over
         self._numbers = itertools.count(1)
         self._connection = Connection(origin=self.base_url, token=UserToken(user=user), transport=transport)
 
@@ -196,6 +200,8 @@ class AgentAPICaller:
             key=key,
             repeatable=verb != "POST" or honoured,
         )
+        if self._taken_over and not outgoing.repeatable:
+            raise blips.in_doubt("its worker died")
         return (await self._connection.send(outgoing)).value
 
     def _next_key(self, method: str) -> str | None:

@@ -24,15 +24,16 @@ def run(
     *,
     user: User,
     idempotency_key: str | None,
+    taken_over: bool = False,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> T:
     """Do something with a caller and return what it returns: `run(lambda api: api.create_story(...), user=..., ...)`.
 
-    The caller is built for the user with the idempotency key and closed afterwards. Raises what the work raises, and
+    The caller is built with the arguments of these names and closed afterwards. Raises what the work raises, and
     PermissionRefused when the user's account is not active.
     """
     # Built here and not in the loop: the user is checked over this thread's own database connection.
-    caller = AgentAPICaller(user, idempotency_key=idempotency_key, transport=transport)
+    caller = AgentAPICaller(user, idempotency_key=idempotency_key, taken_over=taken_over, transport=transport)
 
     async def use() -> T:
         async with caller:

@@ -27,6 +27,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PATH_CHARACTERS = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@/\[\]%-]*\Z")
 _QUERY_CHARACTERS = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?\[\]%-]*\Z")
+# What a server that keeps one byte of each character would make of it: an end of line, or markup.
+_CUT_DOWN = frozenset(b"\0\r\n<>")
 _EXPECTED = "a path below /api/v1/, for example /projects/ or /api/v1/projects/?page=2"
 
 
@@ -111,6 +113,8 @@ def _check_form(path: str, *, form: str, slashes: int) -> None:
         name = segment.partition(";")[0]
         if name and not name.strip("."):
             raise _refused(path, "it holds a segment of dots only")
+    if any(ord(character) > 0xFF and ord(character) & 0xFF in _CUT_DOWN for character in form):
+        raise _refused(path, "it holds a character that some servers cut down to a line feed or to markup")
 
 
 def _encode(params: Params) -> str:

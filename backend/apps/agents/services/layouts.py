@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -61,6 +62,10 @@ def as_segment(identifier: object) -> str:
 
 
 def told_by(operations: Iterable[dict[str, Any]]) -> Layout:
-    """Return the layout that a server's operations show; the nested one where they show neither."""
-    paths = {operation["path"] for operation in operations}
-    return FLAT if "/api/v1" + FLAT.paths[Place.STORIES] in paths else NESTED
+    """Return the layout that a server's operations show.
+
+    The nested one where they show neither, and where they show both: it is the one that honours idempotency keys.
+    """
+    paths = {re.sub(r"\{[^/]*\}", "{id}", operation["path"]) for operation in operations}
+    nested, flat = ("/api/v1" + layout.paths[Place.STORIES] in paths for layout in (NESTED, FLAT))
+    return FLAT if flat and not nested else NESTED

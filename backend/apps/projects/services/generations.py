@@ -35,7 +35,7 @@ from backend.apps.workflows.execution.interruption import Interrupted
 from backend.errors import Conflict, InvalidInput, NotFound, RepomillError, TemporaryFailure
 from backend.failpoints import Failpoint, reached
 
-__all__ = ["completed_generation", "generate", "open_generation", "package"]
+__all__ = ["as_result", "completed_generation", "generate", "open_generation", "package"]
 
 NOTHING = Content((), ())
 CHANGED = "The workspace changed after its files were written and before they were committed."
@@ -79,7 +79,7 @@ def generate(
         # Cancelled, past its time limit, or a fault: whatever it is, nobody generates it any more.
         fail(generation, INTERRUPTED)
         raise
-    return _as_result(generation)
+    return as_result(generation)
 
 
 @contextmanager
@@ -202,7 +202,8 @@ def _is_delivered(generation: GeneratedProject) -> bool:
     return generation.repository_exports.exclude(export_type__in=archives).exists()
 
 
-def _as_result(generation: GeneratedProject) -> dict[str, Any]:
+def as_result(generation: GeneratedProject) -> dict[str, Any]:
+    """Return a completed generation as a task's result."""
     return {
         "generation": str(generation.pk),
         "commit": generation.commit,

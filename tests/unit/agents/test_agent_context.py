@@ -1,0 +1,328 @@
+"""What an agent can do in its user's name, and what the audit trail says of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from backend.api.errors import IdempotencyKeyReused
+from backend.apps.agents.models import AgentAction
+from backend.apps.agents.selectors import actions_on, visible_actions
+from backend.apps.agents.services.agent_context import AgentContext
+from backend.apps.authentication.models import User
+from backend.apps.authentication.roles import Grant, Scope
+from backend.apps.projects.errors import InvalidPath
+from backend.apps.projects.models import Project, ProjectMembership
+from backend.apps.workflows.definitions.check import check_definition
+from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.apps.workflows.services import save_definition
+from backend.errors import Conflict, InvalidInput, NotFound, PermissionRefused, RepomillError
+
+CANARY = "c4n4ry-content"
+DEFINITION = {
+    "name": "note",
+    "description": "Writes a note.",
+    "inputs": {
+        "type": "object",
+        "required": ["text"],
+        "properties": {"text": {"type": "string"}, "project": {"type": "string"}},
+    },
+    "steps": [{"id": "files", "type": "file_generation", "config": {"structure": {"note.txt": "${{ inputs.text }}"}}}],
+}
+
+
+@pytest.fixture
+def folders(settings: Any, tmp_path: Path) -> None:
+    settings.GENERATED_PROJECTS_DIR = tmp_path / "generated"
+    settings.GIT_STORES_DIR = tmp_path / "stores"
+    settings.ARCHIVES_DIR = tmp_path / "archives"
+
+
+@pytest.fixture
+def project(user: User, folders: None) -> Project:
+    return Project.objects.create(name="Shop", slug="shop", owner=user)
+
+
+@pytest.fixture
+def agent(user: User, project: Project) -> AgentContext:
+    return AgentContext(user=user, project="shop")
+
+
+def member(project: Project, role: str) -> User:
+    made = User.objects.create(username=role)
+    ProjectMembership.objects.create(project=project, user=made, role=role)
+    return made
+
+
+def trail() -> list[tuple[str, str, str]]:
+    return list(AgentAction.objects.order_by("created_at").values_list("action", "status", "error_code"))
+
+
+def test_files_are_written_read_compared_and_committed(agent: AgentContext, project: Project) -> None:
+    written = agent.files.write(
+        [
+            {"path": "src/main.py", "content": "print(1)\n", "executable": True},
+            {"path": "logo.png", "content": "AP8=", "encoding": "base64"},
+        ]
+    )
+    assert written == {"written": ["src/main.py", "logo.png"]}
+    assert agent.files.list() == [
+        {"path": "logo.png", "size": 2, "executable": False},
+        {"path": "src/main.py", "size": 9, "executable": True},
+    ]
+    assert agent.files.read("src/main.py")["content"] == "print(1)\n"
+    assert agent.files.read("logo.png") == {"path": "logo.png", "content": "AP8=", "encoding": "base64", "size": 2}
+    assert agent.files.diff(["src/main.py"])["patch"].endswith("+print(1)\n")
+    made = agent.files.commit()
+    assert (made["total_files"], made["changed"]) == (2, True)
+    assert agent.files.diff() == {"changes": [], "patch": ""}
+    assert agent.files.delete(["src"]) == {"deleted": ["src/main.py"]}
+    assert [name for name, _, _ in trail()] == [
+        *("files.write", "files.list", "files.read", "files.read", "files.diff", "files.commit", "files.diff"),
+        "files.delete",
+    ]
+    assert {status for _, status, _ in trail()} == {"done"}
+
+
+def test_the_trail_says_who_did_what_where_and_holds_no_content(agent: AgentContext, project: Project) -> None:
+    agent.files.write([{"path": "a.txt", "content": CANARY}])
+    agent.files.read("a.txt")
+    row = AgentAction.objects.order_by("created_at").first()
+    assert row is not None
+    assert (row.user, row.via, row.project_id, row.project_name) == (agent.user, "python", project.pk, "shop")
+    assert row.about == {"paths": ["a.txt"]}
+    assert row.completed_at is not None
+    everything = json.dumps(list(AgentAction.objects.values()), default=str)
+    assert CANARY not in everything
+
+
+def test_a_refusal_is_recorded_with_its_reason(agent: AgentContext) -> None:
+    with pytest.raises(InvalidPath):
+        agent.files.write([{"path": "../x", "content": "x"}])
+    with pytest.raises(NotFound):
+        agent.files.read("nothing.txt")
+    with pytest.raises(InvalidInput, match="at least one file"):
+        agent.files.write([])
+    with pytest.raises(Conflict):
+        agent.files.commit()
+    assert trail() == [
+        ("files.write", "refused", "invalid_path"),
+        ("files.read", "refused", "not_found"),
+        ("files.commit", "refused", "conflict"),
+    ]
+
+
+def test_a_fault_is_recorded_as_one(agent: AgentContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**_: Any) -> None:
+        raise ZeroDivisionError(CANARY)
+
+    monkeypatch.setattr("backend.apps.projects.services.workspace_files.list_files", broken)
+    with pytest.raises(ZeroDivisionError):
+        agent.files.list()
+    assert trail() == [("files.list", "failed", "ZeroDivisionError")]
+
+
+def test_paths_with_nul_and_surrogates_are_refused_and_can_be_recorded(agent: AgentContext) -> None:
+    for path in ("a\0b", "\ud800"):
+        with pytest.raises(InvalidPath):
+            agent.files.read(path)
+    assert [status for _, status, _ in trail()] == ["refused", "refused"]
+
+
+def everything(agent: AgentContext) -> dict[str, Any]:
+    """Return what each action says to this agent: `done`, or an error's code."""
+
+    def tried(work: Any) -> str:
+        try:
+            work()
+        except RepomillError as error:
+            return error.code
+        return "done"
+
+    return {
+        "list": tried(agent.files.list),
+        "read": tried(lambda: agent.files.read("a.txt")),
+        "diff": tried(agent.files.diff),
+        "write": tried(lambda: agent.files.write([{"path": "b.txt", "content": "b"}])),
+        "delete": tried(lambda: agent.files.delete(["b.txt"])),
+        "commit": tried(agent.files.commit),
+        "package": tried(agent.deliveries.package),
+        "export": tried(lambda: agent.deliveries.export("zip")),
+    }
+
+
+def test_rights_are_the_roles(agent: AgentContext, project: Project) -> None:
+    agent.files.write([{"path": "a.txt", "content": "a"}])
+    reading, changing, starting = ["list", "read", "diff"], ["write", "delete"], ["commit", "package", "export"]
+    viewer = everything(AgentContext(user=member(project, "viewer"), project="shop"))
+    assert viewer == dict.fromkeys(reading, "done") | dict.fromkeys(changing + starting, "permission_denied")
+    author = everything(AgentContext(user=member(project, "author"), project=str(project.pk)))
+    assert set(author.values()) == {"done"}
+    stranger = everything(AgentContext(user=User.objects.create(username="stranger"), project="shop"))
+    assert set(stranger.values()) == {"not_found"}
+    gone = User.objects.create(username="gone", is_active=False)
+    assert set(everything(AgentContext(user=gone, project="shop")).values()) == {"not_found"}
+    assert set(everything(AgentContext(user=agent.user)).values()) == {"invalid_input"}
+
+
+@pytest.mark.usefixtures("workflow")
+def test_a_token_is_good_for_its_scopes_and_its_project_alone(agent: AgentContext, project: Project) -> None:
+    agent.files.write([{"path": "a.txt", "content": "a"}])
+    agent.user.grant = Grant(frozenset({Scope.READ}))
+    assert everything(agent)["read"] == "done"
+    assert everything(agent)["write"] == everything(agent)["commit"] == "permission_denied"
+    with pytest.raises(PermissionRefused, match="scope 'run'"):
+        agent.runs.start("note", {"text": "x"})
+    with pytest.raises(PermissionRefused, match="service token"):
+        _ = agent.api_caller
+    agent.user.grant = Grant(frozenset(Scope), project_id=uuid4())
+    assert set(everything(agent).values()) == {"not_found"}
+    with pytest.raises(PermissionRefused, match="one project alone"):
+        AgentContext(user=agent.user).runs.start("note", {"text": "x"})
+
+
+def test_deliveries_are_tasks_that_are_asked_for_once(agent: AgentContext) -> None:
+    first = agent.deliveries.package("tar.gz", key="p1")
+    assert agent.deliveries.package("tar.gz", key="p1")["task"] == first["task"]
+    assert agent.deliveries.package("tar.gz")["task"] != first["task"]
+    with pytest.raises(Conflict, match="names other work"):
+        agent.deliveries.package("zip", key="p1")
+    assert agent.deliveries.task(first["task"])["status"] == "pending"
+    row = TaskExecution.objects.get(pk=first["task"])
+    assert (row.method, row.arguments, row.user) == ("generation.package_project", {"format": "tar.gz"}, agent.user)
+
+
+@pytest.mark.parametrize(
+    ("to", "repository", "method", "arguments"),
+    [
+        ("zip", {}, "export.export_as_zip", {}),
+        ("tar", {}, "export.export_as_tar", {"compressed": False}),
+        ("git", {"repository_name": "r"}, "export.export_to_git", {"repository_name": "r"}),
+        (
+            "gitlab",
+            {"repository_name": "r", "credential": "bot", "namespace": "a/b"},
+            "export.export_to_gitlab",
+            {"project_name": "r", "credential": "bot", "namespace": "a/b"},
+        ),
+    ],
+)
+def test_an_export_is_the_task_that_a_workflow_would_use(
+    agent: AgentContext, to: str, repository: dict[str, Any], method: str, arguments: dict[str, Any]
+) -> None:
+    task = TaskExecution.objects.get(pk=agent.deliveries.export(to, **repository)["task"])
+    assert (task.method, task.arguments) == (method, arguments)
+
+
+@pytest.mark.parametrize(
+    ("to", "repository"),
+    [
+        ("rar", {}),
+        ("zip", {"repository_name": "r"}),
+        ("github", {"repository_name": "r"}),
+        ("git", {}),
+        ("git", {"repository_name": "r", "organization": "o"}),
+        ("github", {"repository_name": "r", "github_token": CANARY}),
+    ],
+)
+def test_an_export_that_makes_no_sense_starts_nothing(agent: AgentContext, to: str, repository: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        agent.deliveries.export(to, **repository)
+    assert CANARY not in json.dumps(caught.value.as_json())
+    assert TaskExecution.objects.count() == 0
+    assert CANARY not in json.dumps(list(AgentAction.objects.values()), default=str)
+
+
+@pytest.fixture
+def workflow(db: None) -> None:
+    save_definition(check_definition(DEFINITION))
+
+
+@pytest.mark.usefixtures("workflow")
+def test_a_run_is_started_looked_at_and_controlled(agent: AgentContext, project: Project) -> None:
+    (known,) = agent.runs.workflows()
+    assert (known["workflow"], known["version"], known["steps"]) == ("note", 1, ["files"])
+    assert known["inputs"]["required"] == ["text"]
+    started = agent.runs.start("note", {"text": CANARY}, key="r1")
+    assert agent.runs.start("note", {"text": CANARY}, key="r1") == {**started, "replayed": True}
+    with pytest.raises(IdempotencyKeyReused):
+        agent.runs.start("note", {"text": "other"}, key="r1")
+    assert WorkflowExecution.objects.count() == 1
+    execution = WorkflowExecution.objects.get()
+    assert (execution.project_id, execution.input_data["project"]) == (project.pk, str(project.pk))
+
+    seen = agent.runs.look(started["run"])
+    assert (seen["status"], seen["ended"], seen["steps"][0]["status"]) == ("running", False, "running")
+    assert [each["kind"] for each in seen["events"]][:1] == ["execution_started"]
+    assert agent.runs.look(started["run"], after=seen["next"])["events"] == []
+    assert agent.runs.result(started["run"], "files")["status"] == "running"
+    with pytest.raises(NotFound, match="no step"):
+        agent.runs.result(started["run"], "nothing")
+    assert agent.runs.control(started["run"], "pause")["status"] == "paused"
+    with pytest.raises(Conflict):
+        agent.runs.control(started["run"], "pause")
+    assert agent.runs.control(started["run"], "cancel")["status"] == "cancelled"
+    assert agent.runs.look(started["run"])["ended"]
+    assert AgentAction.objects.filter(project_id=project.pk, action__startswith="runs.").count() == 11
+    assert CANARY not in json.dumps(list(AgentAction.objects.values()), default=str)
+
+
+@pytest.mark.usefixtures("workflow")
+def test_what_cannot_be_started_is_not(agent: AgentContext) -> None:
+    with pytest.raises(NotFound, match="no workflow 'nothing'"):
+        agent.runs.start("nothing", {})
+    with pytest.raises(NotFound, match="of version 7"):
+        agent.runs.start("note", {"text": "x"}, version=7)
+    with pytest.raises(InvalidInput):
+        agent.runs.start("note", {"text": 7}, key="k")
+    with pytest.raises(InvalidInput, match="printable"):
+        agent.runs.start("note", {"text": "x"}, key="a\nb")
+    assert WorkflowExecution.objects.count() == 0
+    # A refusal does not use up the key.
+    assert agent.runs.start("note", {"text": "x"}, key="k")["status"] == "running"
+
+
+@pytest.mark.usefixtures("workflow")
+def test_a_strangers_run_and_task_are_not_found(agent: AgentContext, project: Project) -> None:
+    run, task = agent.runs.start("note", {"text": "x"})["run"], agent.deliveries.package()["task"]
+    stranger = AgentContext(user=User.objects.create(username="stranger"))
+    viewer = AgentContext(user=member(project, "viewer"))
+    for identifier in (run, str(uuid4()), "nonsense", "a\0"):
+        with pytest.raises(NotFound):
+            stranger.runs.look(identifier)
+        with pytest.raises(NotFound):
+            stranger.runs.control(identifier, "cancel")
+    with pytest.raises(NotFound):
+        stranger.deliveries.task(task)
+    assert viewer.runs.look(run)["status"] == "running"
+    with pytest.raises(PermissionRefused):
+        viewer.runs.control(run, "cancel")
+
+
+def test_who_sees_the_trail(agent: AgentContext, project: Project) -> None:
+    agent.files.list()
+    stranger = User.objects.create(username="stranger")
+    with pytest.raises(NotFound):
+        AgentContext(user=stranger, project="shop").files.list()
+    assert [row.action for row in actions_on(user=member(project, "viewer"), project=project)] == ["files.list"]
+    # What somebody was refused is theirs, and not the project's.
+    assert [row.status for row in visible_actions(user=stranger)] == ["refused"]
+    operator = User.objects.create(username="op", is_superuser=True)
+    assert visible_actions(user=operator).count() == 2
+    operator.is_active = False
+    assert visible_actions(user=operator).count() == 0
+
+
+def test_the_api_caller_is_the_users_and_is_closed(user: User) -> None:
+    async def use() -> Any:
+        async with AgentContext(user=user, idempotency_key="k") as agent:
+            assert agent.api_caller is agent.api_caller
+            return agent.api_caller
+
+    caller = asyncio.run(use())
+    assert caller.user == user
+    assert caller.client.is_closed

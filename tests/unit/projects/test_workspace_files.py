@@ -1,0 +1,130 @@
+"""A project's own workspace, file by file, and what becomes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backend.apps.authentication.models import User
+from backend.apps.projects.errors import InvalidPath
+from backend.apps.projects.models import GeneratedProject, Project
+from backend.apps.projects.services import workspace_files
+from backend.apps.projects.services.git_store import GitStore
+from backend.apps.projects.services.packaging import package
+from backend.apps.projects.services.project_generator import ProjectGenerator
+from backend.errors import Conflict, InvalidInput, NotFound
+
+
+def write(project: Project, **files: str) -> ProjectGenerator:
+    generator = ProjectGenerator(str(project.pk))
+    for path, content in files.items():
+        generator.write_file(path.replace("__", "/").replace("_", "."), content)
+    return generator
+
+
+def paths(project: Project, below: str | None = None) -> list[str]:
+    return [entry.path for entry in workspace_files.list_files(project=project, below=below)]
+
+
+def changed(project: Project) -> list[tuple[str, str]]:
+    return [(each.path, each.status) for each in workspace_files.changes(project=project)]
+
+
+def test_files_are_listed_read_and_deleted(demo: Project) -> None:
+    assert paths(demo) == []
+    write(demo, src__b_py="b", src__a_py="a", README_md="r")
+    assert paths(demo) == ["README.md", "src/a.py", "src/b.py"]
+    assert paths(demo, "src/") == ["src/a.py", "src/b.py"]
+    assert paths(demo, "sr") == []
+    assert workspace_files.read_file(project=demo, path="src/a.py") == b"a"
+    assert workspace_files.delete_files(project=demo, paths=["src/", "README.md"]) == [
+        "README.md",
+        "src/a.py",
+        "src/b.py",
+    ]
+    assert paths(demo) == []
+    assert not (ProjectGenerator(str(demo.pk)).base_dir / "src").exists()
+
+
+def test_deleting_is_all_or_nothing(demo: Project) -> None:
+    write(demo, a_txt="a")
+    with pytest.raises(NotFound, match=r"'b\.txt'"):
+        workspace_files.delete_files(project=demo, paths=["a.txt", "b.txt"])
+    for path in ("../a.txt", "/etc/passwd", "a/../b", ".git/config"):
+        with pytest.raises(InvalidPath):
+            workspace_files.delete_files(project=demo, paths=["a.txt", path])
+    assert paths(demo) == ["a.txt"]
+
+
+def test_what_is_not_there_or_too_large_is_not_read(demo: Project) -> None:
+    with pytest.raises(NotFound):
+        workspace_files.read_file(project=demo, path="a.txt")
+    write(demo, a_txt="12345")
+    assert workspace_files.read_file(project=demo, path="a.txt", most=5) == b"12345"
+    with pytest.raises(InvalidInput, match="larger than 4 bytes"):
+        workspace_files.read_file(project=demo, path="a.txt", most=4)
+    with pytest.raises(InvalidPath):
+        workspace_files.read_file(project=demo, path="../a.txt")
+
+
+def test_a_link_that_was_planted_is_neither_read_nor_removed_through(demo: Project, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("secret")
+    (write(demo, a_txt="a").base_dir / "link").symlink_to(outside)
+    with pytest.raises(InvalidPath):
+        workspace_files.read_file(project=demo, path="link")
+    with pytest.raises(InvalidPath):
+        workspace_files.list_files(project=demo)
+    assert outside.read_text() == "secret"
+
+
+def test_a_workspace_becomes_a_generation(demo: Project, owner: User) -> None:
+    with pytest.raises(Conflict, match="no file"):
+        workspace_files.commit_workspace(project=demo, user=owner)
+    generator = write(demo, a_txt="a\n", b_txt="b\n")
+    generator.write_file("logo.png", "AAEC", "base64")
+    generator.generate(files=[{"path": "run.sh", "content": "#!/bin/sh\n", "executable": True}])
+    generator.create_directory("empty/dir")
+    assert changed(demo) == [(path, "added") for path in ("a.txt", "b.txt", "logo.png", "run.sh")]
+
+    first = workspace_files.commit_workspace(project=demo, user=owner)
+    generation = GeneratedProject.objects.get(pk=first["generation"])
+    assert (generation.status, generation.total_files, generation.empty_directories) == ("completed", 4, ["empty/dir"])
+    assert generation.files.get(file_path="run.sh").executable
+    assert GitStore.for_project(demo.pk).file(first["commit"], "logo.png") == b"\0\1\2"
+    assert first["changed"]
+    assert changed(demo) == []
+
+    again = workspace_files.commit_workspace(project=demo, user=owner)
+    assert (again["generation"], again["commit"], again["changed"]) == (first["generation"], first["commit"], False)
+
+    write(demo, a_txt="a\nmore\n")
+    workspace_files.delete_files(project=demo, paths=["b.txt"])
+    assert changed(demo) == [("a.txt", "changed"), ("b.txt", "removed")]
+    second = workspace_files.commit_workspace(project=demo, user=owner)
+    assert GeneratedProject.objects.get(pk=second["generation"]).parent_commit == first["commit"]
+    assert package(project=demo, user=owner, execution_id=None, format="zip")["commit"] == second["commit"]
+
+
+def test_a_patch_is_for_reading(demo: Project, owner: User) -> None:
+    write(demo, a_txt="one\ntwo\n", b_txt="b\n")
+    workspace_files.commit_workspace(project=demo, user=owner)
+    generator = write(demo, a_txt="one\n2", c_txt="c\n")
+    generator.write_file("logo.png", "AAEC", "base64")
+    workspace_files.delete_files(project=demo, paths=["b.txt"])
+    assert workspace_files.patch(project=demo) == (
+        "--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n\\ No newline at end of file\n"
+        "--- a/b.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-b\n"
+        "--- /dev/null\n+++ b/c.txt\n@@ -0,0 +1 @@\n+c\n"
+        "added logo.png (binary or large, 0 to 3 bytes)\n"
+    )
+    assert workspace_files.patch(project=demo, paths=["c.txt"]).startswith("--- /dev/null\n+++ b/c.txt")
+
+
+def test_a_long_patch_is_cut_and_says_so(demo: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace_files, "LONGEST_PATCH", 60)
+    write(demo, a_txt="line\n" * 100)
+    shown = workspace_files.patch(project=demo)
+    assert shown.endswith("... and more; name the paths to see the rest.\n")
+    assert len(shown) < 120
