@@ -1,8 +1,8 @@
 """The whole OpenAPI document against the real web process: no operation answers 500, and none outside the document.
 
-Requests are made from the document by schemathesis: its examples, every boundary of every field, things of the wrong kind,
-random ones, and sequences in which a later request uses what an earlier one has made. `make test` makes a few of each;
-`make fuzz` many. A failure prints the request as a command line, and the seed repeats it.
+Requests are made from the document by schemathesis: its examples, every boundary of every field, things of the wrong
+kind, random ones, and sequences in which a later request uses what an earlier one has made. `make test` makes a few of
+each, `make fuzz` many. A failure shows the request as a command line, and the seed repeats it.
 """
 
 from __future__ import annotations
@@ -68,6 +68,6 @@ def test_every_operation_answers_as_the_document_says(web: WebProcess, tmp_path:
         capture_output=True,
         text=True,
     )
-    print(done.stdout)
+    sys.stdout.write(done.stdout)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
     assert " 0 passed" not in done.stdout

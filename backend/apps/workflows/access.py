@@ -17,7 +17,6 @@ from backend.apps.authentication.roles import Right, Role, granted, is_operator,
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.errors import NotFound, PermissionRefused
 
-
 LARGE = ("input_data", "output_data", "state", "version__definition")
 """The columns of an execution that a list does not need."""
 

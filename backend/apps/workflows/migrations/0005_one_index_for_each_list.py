@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('workflows', '0003_lists_in_their_order'),
+        ('workflows', '0004_lists_in_their_order'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

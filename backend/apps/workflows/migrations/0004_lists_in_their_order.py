@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("workflows", "0002_events_count_themselves"),
+        ("workflows", "0003_when_published"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
