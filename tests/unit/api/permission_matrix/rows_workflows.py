@@ -90,7 +90,6 @@ ROWS = [
     Row("POST", f"{RUN}pause/", controlling(200)),
     Row("POST", f"{RUN}resume/", controlling(200), prepare=change(paused_at=timezone.now())),
     Row("POST", f"{RUN}cancel/", controlling(200)),
-    Row("POST", f"{RUN}cancel/", controlling(200), body={"step": "a"}),
     Row("POST", f"{RUN}retry/", controlling(200), body={"step": "a"}, prepare=fail_step),
     Row("POST", f"{RUN}rerun/", controlling(202), body={}),
     Row("GET", "workflows/tasks/", own()),
