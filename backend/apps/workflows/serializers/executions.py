@@ -15,7 +15,7 @@ STANDINGS = [*WorkflowExecution.Status.values, "paused", "cancelling"]
 
 
 class ExecutionSerializer(serializers.Serializer[Any]):
-    """An execution as lists show it. Its fields are written out: finding them in the model takes as long as the rest."""
+    """An execution as lists show it. Its fields are written out: finding them takes as long as the rest."""
 
     id = serializers.UUIDField(read_only=True)
     workflow = serializers.UUIDField(source="workflow_id", read_only=True)
