@@ -20,6 +20,9 @@ api_v1: list[URLPattern | URLResolver] = [
     path("auth/", include("backend.apps.authentication.urls")),
     path("", include("backend.apps.projects.urls")),
     path("", include("backend.apps.workflows.urls")),
+    path("", include("backend.apps.projects.flat_urls")),
+    path("", include("backend.apps.projects.generation_urls")),
+    path("", include("backend.apps.exports.flat_urls")),
     path("", include("backend.apps.exports.urls")),
 ]
 

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from backend.api.file_responses import RANGE_HEADERS
 from backend.api.views import ApiViewSet
 from backend.apps.authentication.requests import user_of
 from backend.apps.exports.archive_responses import archive_response
@@ -30,11 +31,6 @@ _ARCHIVE: dict[Any, OpenApiResponse] = {
     302: OpenApiResponse(description="The object storage sends it; follow."),
     304: OpenApiResponse(description="You have it already."),
 }
-_RANGE = [
-    OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="Such as `bytes=0-999`."),
-    OpenApiParameter("If-Range", str, OpenApiParameter.HEADER, description="The ETag that the range belongs to."),
-    OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of what you have."),
-]
 
 
 class DownloadViewSet(ApiViewSet):
@@ -43,7 +39,7 @@ class DownloadViewSet(ApiViewSet):
     queryset = RepositoryExport.objects.none()
     serializer_class = LinkSerializer
 
-    @extend_schema(summary="Download an export's archive", responses=_ARCHIVE, parameters=_RANGE)
+    @extend_schema(summary="Download an export's archive", responses=_ARCHIVE, parameters=RANGE_HEADERS)
     def retrieve(self, request: Request, export_id: UUID) -> HttpResponseBase:
         """Download the archive of a completed export: whole, or in ranges. Its ETag is its SHA-256."""
         export = get_export(user=user_of(request), export_id=export_id)
@@ -71,7 +67,7 @@ class SignedDownloadView(APIView):
     @extend_schema(
         summary="Download with a link",
         responses=_ARCHIVE,
-        parameters=[OpenApiParameter("link", str, required=True, description="What was signed."), *_RANGE],
+        parameters=[OpenApiParameter("link", str, required=True, description="What was signed."), *RANGE_HEADERS],
         operation_id="signed_download",
         auth=[],
     )

@@ -54,7 +54,7 @@ class ExportSerializer(serializers.ModelSerializer[RepositoryExport]):
 
     def get_config(self, export: RepositoryExport) -> dict[str, Any]:
         """Return what was asked for."""
-        asked: dict[str, Any] = export.config.get("asked") or export.config.get("request") or {}
+        asked: dict[str, Any] = export.config.get("asked", export.config.get("request", {}))
         return asked
 
     @extend_schema_field({"type": "string", "nullable": True})

@@ -224,6 +224,8 @@ SPECTACULAR_SETTINGS = {
         "OrganisationRole": "backend.apps.projects.models.OrganisationMembership.Role",
         "OrganisationPlan": "backend.apps.projects.models.Organisation.Plan",
         "MemberRole": "backend.apps.projects.models.ProjectMembership.Role",
+        "GenerationStatus": "backend.apps.projects.models.GeneratedProject.Status",
+        "ExportStatus": "backend.apps.exports.models.RepositoryExport.Status",
         "StoryStatus": "backend.apps.projects.models.Story.Status",
         "SprintStatus": "backend.apps.projects.models.Sprint.Status",
         "ExecutionStatus": "backend.apps.workflows.models.WorkflowExecution.Status",
