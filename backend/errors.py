@@ -23,6 +23,7 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     │   ├── IdempotencyKeyInUse       idempotency_key_in_use  backend.api.errors; passes by itself
     │   ├── RepositoryExists          repository_exists     backend.apps.projects.errors
     │   ├── OrganisationInactive      organisation_inactive  backend.apps.projects.errors
+    │   ├── FileChanged               precondition_failed   backend.apps.projects.errors
     │   ├── Diverged                  diverged              backend.apps.projects.errors
     │   ├── FolderLocked              folder_locked         backend.cli.errors
     │   ├── StackRunning              stack_running         backend.cli.errors

@@ -31,6 +31,7 @@ STATUS_BY_CODE = {
     "permission_denied": 403,
     "not_found": 404,
     "conflict": 409,
+    "precondition_failed": 412,
     "idempotency_key_reused": 422,
     "idempotency_key_in_use": 409,
     "payload_too_large": 413,

@@ -40,7 +40,7 @@ def test_what_people_plan(
     path = f"{FLAT}/{noun}/{made.json()['id']}/"
     nested = f"{FLAT}/{mill.pk}/{noun}/"
     assert client.get(path).json() == client.get(nested).json()["results"][0] == made.json()
-    assert client.get(f"{FLAT}/{noun}/", {"project": mill.pk}).json() | {"count": 1} == client.get(nested).json()
+    assert client.get(f"{FLAT}/{noun}/", {"project": str(mill.pk)}).json() | {"count": 1} == client.get(nested).json()
     assert client.get(f"{FLAT}/{noun}/", {"project": str(uuid4())}).json()["count"] == 0
     assert client.get(f"{FLAT}/{noun}/", {"status": change["status"]}).json()["count"] == 0
     assert client.patch(path, change).json()["status"] == change["status"]
@@ -57,12 +57,16 @@ def test_what_people_plan(
 
 
 def test_generations_and_files(client: APIClient, stranger: APIClient, generation: GeneratedProject) -> None:
-    listed = client.get(f"{FLAT}/generated-projects/", {"project": generation.project_id, "status": "completed"}).json()
+    listed = client.get(
+        f"{FLAT}/generated-projects/", {"project": str(generation.project_id), "status": "completed"}
+    ).json()
     assert [each["id"] for each in listed["results"]] == [str(generation.pk)]
     path = f"{FLAT}/generated-projects/{generation.pk}/"
     nested = f"{FLAT}/{generation.project_id}/generated/{generation.pk}/"
     assert client.get(path).json() == client.get(nested).json()
-    files = client.get(f"{FLAT}/project-files/", {"generated_project": generation.pk, "file_type": "python"}).json()
+    files = client.get(
+        f"{FLAT}/project-files/", {"generated_project": str(generation.pk), "file_type": "python"}
+    ).json()
     assert [each["file_path"] for each in files["results"]] == ["src/main.py"]
     assert client.get(f"{FLAT}/project-files/", {"path": "src/"}).json()["count"] == 1
     file = ProjectFile.objects.get(file_name="main.py")
@@ -97,7 +101,7 @@ def test_exports(client: APIClient, stranger: APIClient, generation: GeneratedPr
     done = new_archive()
     download: Any = client.get(f"{FLAT}/repository-exports/{done.pk}/download/")
     assert b"".join(download.streaming_content)[:2] == b"PK"
-    listed = client.get(f"{FLAT}/repository-exports/", {"generated_project": generation.pk, "status": "completed"})
+    listed = client.get(f"{FLAT}/repository-exports/", {"generated_project": str(generation.pk), "status": "completed"})
     assert [each["id"] for each in listed.json()["results"]] == [str(done.pk)]
     assert client.post(f"{FLAT}/repository-exports/", {"export_type": "zip"}).status_code == 400
     assert stranger.post(f"{FLAT}/repository-exports/", body).status_code == 404
