@@ -1,8 +1,8 @@
 """Sends the bytes of an open file: whole or in ranges, at constant memory, and in a way that no browser runs them.
 
-Under ASGI a piece is read in a thread and then sent by the event loop, so that a slow reader costs a file descriptor
-and one piece of memory, but no thread. The file is open from before the first byte to the last: what replaces it under
-its name meanwhile changes nothing. Which file it is, and who may have it, is the caller's to say.
+Under ASGI Django hands the open file over to `file_sender`, and is done. The file is open from before the first byte to
+the last: what replaces it under its name meanwhile changes nothing. Which file it is, and who may have it, is the
+caller's to say.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
@@ -21,6 +22,7 @@ from rest_framework.request import Request
 
 from backend.api.byte_ranges import ByteRange, NotSatisfiable, wanted_ranges
 from backend.api.errors import MEDIA_TYPE, problem
+from backend.api.file_sender import MARK, handover_of
 
 PIECE = 256 * 1024
 """Bytes that are in memory at once for each reader."""
@@ -121,13 +123,23 @@ def _body(
         file.close()
         response = HttpResponse(status=status)
     else:
-        pieces = AsyncPieces(file, parts) if _in_event_loop(request) else SyncPieces(file, parts)
-        response = StreamingHttpResponse(pieces, status=status)
+        response = _answer(request, file, parts=parts, status=status)
     response["Content-Type"] = f"multipart/byteranges; boundary={boundary}" if boundary else media_type
     response["Content-Length"] = str(sum(len(part) if isinstance(part, bytes) else part.size for part in parts))
     if ranges is not None and len(ranges) == 1:
         response["Content-Range"] = ranges[0].content_range(size)
     return response
+
+
+def _answer(request: Request, file: BinaryIO, *, parts: Sequence[Part], status: int) -> HttpResponseBase:
+    asked: HttpRequest = request._request
+    if not isinstance(asked, ASGIRequest):
+        return StreamingHttpResponse(SyncPieces(file, parts), status=status)
+    pieces = AsyncPieces(file, parts)
+    if (handover := handover_of(asked.scope)) is None:
+        return StreamingHttpResponse(pieces, status=status)
+    handover.body = pieces
+    return HttpResponse(status=status, headers={MARK: "yes"})
 
 
 def _multipart(ranges: Sequence[ByteRange], *, size: int, media_type: str, boundary: str) -> list[Part]:
@@ -143,11 +155,6 @@ def _not_satisfiable(request: Request, size: int) -> HttpResponse:
     body = problem(status=416, code="range_not_satisfiable", detail=detail, instance=request.path, size=size)
     headers = {"Content-Range": f"bytes */{size}"}
     return JsonResponse(body, status=416, content_type=MEDIA_TYPE, headers=headers)
-
-
-def _in_event_loop(request: Request) -> bool:
-    asked: HttpRequest = request._request
-    return hasattr(asked, "scope")
 
 
 class _Pieces:
