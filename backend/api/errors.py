@@ -39,6 +39,8 @@ STATUS_BY_CODE = {
     "organisation_busy": 429,
     "in_doubt": 409,
     "remote_refused": 502,
+    # The value that was given, and not the other system's trouble.
+    "credential_rejected": 422,
     "temporary_failure": 503,
     "time_limit_exceeded": 504,
     "configuration_error": 500,

@@ -8,7 +8,7 @@ out: however slowly somebody reads, that costs a file descriptor and two pieces 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -16,7 +16,8 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+# Frameworks spell the types of these three in many ways.
+Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 KEY = "repomill.handover"
 MARK = "X-Repomill-File"
@@ -44,7 +45,7 @@ class Handover:
         self.start: Message | None = None
 
 
-def handover_of(scope: Scope) -> Handover | None:
+def handover_of(scope: Mapping[str, Any]) -> Handover | None:
     """Return where a body can be left, None where nobody would take it from there."""
     found: Handover | None = scope.get(KEY)
     return found

@@ -18,6 +18,7 @@ handler500 = "backend.api.errors.server_error"
 # Every app brings the paths of its own nouns; here is only said where they begin.
 api_v1: list[URLPattern | URLResolver] = [
     path("auth/", include("backend.apps.authentication.urls")),
+    path("", include("backend.apps.credentials.urls")),
     path("", include("backend.apps.projects.urls")),
     path("", include("backend.apps.workflows.urls")),
     path("", include("backend.apps.projects.flat_urls")),

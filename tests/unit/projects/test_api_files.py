@@ -130,6 +130,7 @@ def test_content_inside_json(files: Files) -> None:
     files.put_json("a.bin", content=base64.b64encode(b"\0\xff").decode(), encoding="base64", executable=True)
     assert files.read("a.bin") == b"\0\xff"
     assert {each["path"]: each["executable"] for each in files.list()["results"]} == {"a.bin": True, "a.txt": False}
+    wrong: dict[str, Any]
     for wrong in ({}, {"content": []}, {"content": "x", "mode": 7}, {"content": "%%", "encoding": "base64"}):
         assert files.put_json("b", **wrong).status_code == 400
     assert files.put_json("b", content="x", encoding="rot13").status_code == 400
@@ -259,7 +260,7 @@ def test_rights(files: Files, demo: Project) -> None:
 
 def test_differences_of_generations(files: Files, client: APIClient, demo: Project, owner: User) -> None:
     assert files.diff().status_code == 404
-    make = {"project": demo, "user": owner, "execution_id": None}
+    make: dict[str, Any] = {"project": demo, "user": owner, "execution_id": None}
     first = generate(**make, readme="# one\n", files=[{"path": "a", "content": "1\n"}])
     second = generate(**make, readme="# two\n", files=[{"path": "b", "content": "2\n"}])
     shown = files.diff().json()

@@ -21,6 +21,7 @@ from backend.apps.authentication.models import User
 from backend.apps.projects.errors import FileChanged
 from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import get_project
+from backend.apps.projects.services.content import chunks
 from backend.apps.projects.services.paths import validate_path
 from backend.apps.projects.services.workspace import Entry, NewFile, Workspace
 from backend.errors import NotFound
@@ -164,7 +165,10 @@ def _state(workspace: Workspace, path: str) -> _State:
 
 
 def _digest(stream: BinaryIO) -> str:
-    return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for chunk in chunks(stream):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _missing(path: str) -> NotFound:
