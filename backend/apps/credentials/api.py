@@ -13,8 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from backend.api.views import ApiViewSet
+from backend.apps.authentication.project_access import project_access
 from backend.apps.authentication.requests import user_of
-from backend.apps.credentials import sharing
+from backend.apps.authentication.roles import Right
 from backend.apps.credentials.models import Credential
 from backend.apps.credentials.secret import Secret
 from backend.apps.credentials.selectors import visible_credentials
@@ -64,7 +65,7 @@ class CredentialViewSet(ApiViewSet):
         said = self.validated(request, NewCredentialSerializer)
         project: UUID | None = said.get("project")
         if project is not None:
-            sharing.require_writable(user_of(request), project)
+            project_access().find(user_of(request), str(project), Right.WRITE)
         secret = Secret(said["value"])
         row = new_credential(
             user=user_of(request),
@@ -87,7 +88,7 @@ class CredentialViewSet(ApiViewSet):
         row = self._get(request, credential_id, own=True)
         project: UUID | None = self.validated(request, SharingSerializer)["project"]
         if project is not None:
-            sharing.require_writable(user_of(request), project)
+            project_access().find(user_of(request), str(project), Right.WRITE)
         return self.one(share_credential(credential=row, project_id=project))
 
     @extend_schema(summary="Give a credential another value", request=SecretSerializer, responses=CredentialSerializer)
@@ -122,7 +123,7 @@ class CredentialViewSet(ApiViewSet):
 
     def _visible(self, request: Request) -> Any:  # noqa: ANN401  (a query)
         user = user_of(request)
-        return visible_credentials(user=user, project_ids=sharing.projects_of(user))
+        return visible_credentials(user=user, project_ids=project_access().visible_ids(user))
 
     def _get(self, request: Request, credential_id: UUID, *, own: bool = False) -> Credential:
         found: Credential | None = self._visible(request).filter(pk=credential_id).first()

@@ -19,4 +19,3 @@ class ProjectsConfig(AppConfig):
 
         register_project_access(Roles())
         import_module("backend.apps.projects.step_types")
-        import_module("backend.apps.projects.credential_sharing")
