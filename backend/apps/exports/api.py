@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from backend.api.views import ApiViewSet
 from backend.apps.authentication.requests import user_of
+from backend.apps.authentication.roles import Right
 from backend.apps.exports import selectors
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.request_serializers import (
@@ -102,7 +103,7 @@ class GenerationExportViewSet(ApiViewSet):
 
     def _require(self, request: Request, project_id: UUID, generation_id: UUID) -> None:
         # Rights before values: a stranger learns nothing from the answer to a bad body.
-        get_generation(user=user_of(request), generation_id=generation_id, project_id=project_id, write=True)
+        get_generation(user=user_of(request), generation_id=generation_id, project_id=project_id, right=Right.RUN)
 
     def _request(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http.response import HttpResponseBase
@@ -38,6 +38,8 @@ class DownloadViewSet(ApiViewSet):
 
     queryset = RepositoryExport.objects.none()
     serializer_class = LinkSerializer
+    # A link gives no more than what its maker may read.
+    scopes: ClassVar[dict[str, str]] = {"link": "read"}
 
     @extend_schema(summary="Download an export's archive", responses=_ARCHIVE, parameters=RANGE_HEADERS)
     def retrieve(self, request: Request, export_id: UUID) -> HttpResponseBase:

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from backend.api.file_responses import CONTENT, RANGE_HEADERS, file_response
 from backend.api.views import ApiViewSet
 from backend.apps.authentication.requests import user_of
+from backend.apps.authentication.roles import Right
 from backend.apps.projects import generation_selectors, selectors
 from backend.apps.projects.generation_serializers import (
     ContentQuery,
@@ -70,7 +71,7 @@ class GenerationViewSet(ApiViewSet):
 
         The answer's id is the generation's: it can be followed at once, and is completed when its files are committed.
         """
-        selectors.get_project(user=user_of(request), project_id=project_id, write=True)
+        selectors.get_project(user=user_of(request), project_id=project_id, right=Right.RUN)
         asked = self.validated(request, self.request_serializer)
         generation = start_generation(
             user=user_of(request),

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from backend.apps.authentication.models import User
+from backend.apps.authentication.roles import Right
 from backend.apps.projects.models import GeneratedProject, ProjectFile
 from backend.apps.projects.selectors import get_project, visible_projects
 from backend.errors import NotFound
@@ -28,11 +29,11 @@ def visible_generations(
 
 
 def get_generation(
-    *, user: User, generation_id: UUID, project_id: UUID | None = None, write: bool = False
+    *, user: User, generation_id: UUID, project_id: UUID | None = None, right: Right = Right.SEE
 ) -> GeneratedProject:
-    """Return a generation with its project; project_id: the one that it must be of.
+    """Return a generation with its project; project_id: the one that it must be of. right: what is done with it.
 
-    Raises NotFound, also for a stranger's, and PermissionRefused where `write` is asked for and not allowed.
+    Raises NotFound, also for a stranger's, and PermissionRefused where the user sees it without having that right.
     """
     found = visible_generations(user=user, project_id=project_id).filter(pk=generation_id).first()
     if found is None:
@@ -41,8 +42,8 @@ def get_generation(
             field="generated_project",
             hint="Check the id, and that you are a member of its project.",
         )
-    if write:
-        get_project(user=user, project_id=found.project_id, write=True)
+    if right != Right.SEE:
+        get_project(user=user, project_id=found.project_id, right=right)
     return found
 
 

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from backend.apps.authentication.models import User
+from backend.apps.authentication.roles import Right
 from backend.apps.credentials.hosts import host_kind
 from backend.apps.credentials.selectors import get_credential
 from backend.apps.exports.models import RepositoryExport
@@ -49,7 +50,7 @@ def request_export(
     beside the name. Raises NotFound and PermissionRefused for the generation, Conflict where it is not completed, and
     InvalidInput for options that the host would not take.
     """
-    generation = get_generation(user=user, generation_id=generation_id, project_id=project_id, write=True)
+    generation = get_generation(user=user, generation_id=generation_id, project_id=project_id, right=Right.RUN)
     completed_generation(project=generation.project, execution_id=None, generation_id=str(generation.pk))
     given = {name: value for name, value in (options or {}).items() if value is not None}
     if export_type in _ARCHIVES:

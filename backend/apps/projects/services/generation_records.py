@@ -60,9 +60,8 @@ def open_generation(
 def await_generation(*, project: Project, user: User, execution_id: UUID) -> GeneratedProject:
     """Return the execution's generation of the project, made as one that is pending: nobody works on it yet.
 
-    Raises NotFound or PermissionRefused where the user may not write.
+    The caller has checked that the user may start work on the project.
     """
-    get_project(user=user, project_id=project.pk, write=True)
     return _existing_or_new(project=project, user=user, execution_id=execution_id)
 
 

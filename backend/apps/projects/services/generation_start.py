@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from backend.apps.authentication.models import User
+from backend.apps.authentication.roles import Right
 from backend.apps.projects.models import GeneratedProject
 from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.generation_records import await_generation
@@ -25,7 +26,7 @@ def start_generation(*, user: User, project_id: UUID, workflow_id: UUID, inputs:
     Raises NotFound for the project or the workflow, PermissionRefused, and InvalidInput for inputs that do not fit, and
     for a workflow without a step that generates files.
     """
-    project = get_project(user=user, project_id=project_id, write=True)
+    project = get_project(user=user, project_id=project_id, right=Right.RUN)
     version = _newest_version(workflow_id)
     _require_generating(version)
     with transaction.atomic():

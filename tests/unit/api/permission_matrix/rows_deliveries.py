@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from django.conf import settings
 
@@ -90,7 +91,7 @@ def _flat_export(world: World) -> dict[str, Any]:
 
 def _link(world: World) -> dict[str, str]:
     url = signed_download_url(user=world.owner, export_id=_export(world).pk).url
-    return {"link": url.partition("?link=")[2]}
+    return {"link": unquote(url.partition("?link=")[2])}
 
 
 def _written(world: World) -> None:
@@ -184,5 +185,9 @@ ROWS = [
     Row("PATCH", "credentials/<uuid:credential_id>/", OWNER_ALONE, body={"project": None}),
     Row("DELETE", "credentials/<uuid:credential_id>/", OWNER_ALONE._replace(owner=204, token_manage=204)),
     Row("POST", "credentials/<uuid:credential_id>/rotate/", OWNER_ALONE, body={"value": "x"}),
-    Row("POST", "credentials/<uuid:credential_id>/check/", seeing()),
+    Row(
+        "POST",
+        "credentials/<uuid:credential_id>/check/",
+        seeing()._replace(token_read=403, token_run=403, token_manage=403),
+    ),
 ]
