@@ -32,7 +32,7 @@ TOKEN = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
 def unsent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is sent; the tests work tasks off by themselves."""
     app.loader.import_default_modules()
-    monkeypatch.setattr("backend.apps.workflows.services.enqueue.publish_chain", lambda tasks: True)
+    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", lambda tasks: True)
 
 
 def below(generation: GeneratedProject, rest: str) -> str:

@@ -21,8 +21,7 @@ FLAT = "/api/v1/projects"
 @pytest.fixture(autouse=True)
 def unsent(monkeypatch: pytest.MonkeyPatch) -> None:
     app.loader.import_default_modules()
-    for module in ("services.enqueue", "execution.chains"):
-        monkeypatch.setattr(f"backend.apps.workflows.{module}.publish_chain", lambda tasks: True)
+    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", lambda tasks: True)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from backend.apps.authentication.models import User
-from backend.apps.projects.models import GeneratedProject, Project, ProjectFile, ProjectMembership
+from backend.apps.projects.models import GeneratedProject, Organisation, Project, ProjectFile, ProjectMembership
 from backend.apps.projects.services import generation_records
 from backend.apps.projects.services.generations import generate
 from backend.apps.workflows.definitions.check import check_definition
@@ -41,7 +41,12 @@ def client(owner: User) -> APIClient:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What would have been sent to the broker."""
     chains: list[Any] = []
-    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", chains.append)
+
+    def publish(tasks: Any) -> bool:
+        chains.append(tasks)
+        return True
+
+    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", publish)
     return chains
 
 
@@ -129,6 +134,18 @@ def test_what_cannot_be_started_leaves_nothing(
         assert field in [each["field"] for each in answer.json()["errors"]]
     assert not GeneratedProject.objects.exists()
     assert not WorkflowExecution.objects.exists()
+
+
+def test_an_organisations_plan_counts_what_was_asked_for(
+    client: APIClient, demo: Project, generating: WorkflowVersion
+) -> None:
+    demo.organisation = Organisation.objects.create(name="Acme", slug="acme", plan=Organisation.Plan.values[0])
+    demo.save()
+    body = {"workflow_id": str(generating.workflow_id), "input_data": {"name": "Mill"}}
+    answers = [client.post(f"{V1}/projects/{demo.pk}/generate/", body) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 429]
+    assert answers[1].json()["code"] == "organisation_busy"
+    assert GeneratedProject.objects.count() == WorkflowExecution.objects.count() == 1
 
 
 def test_a_workflow_that_generates_nothing_is_refused(client: APIClient, demo: Project) -> None:

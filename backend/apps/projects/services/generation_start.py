@@ -12,6 +12,7 @@ from backend.apps.authentication.roles import Right
 from backend.apps.projects.models import GeneratedProject
 from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.generation_records import await_generation
+from backend.apps.projects.services.organisation_limits import require_room_to_ask
 from backend.apps.workflows import step_types
 from backend.apps.workflows.execution.reading import definition_of
 from backend.apps.workflows.models import WorkflowVersion
@@ -23,13 +24,14 @@ def start_generation(*, user: User, project_id: UUID, workflow_id: UUID, inputs:
     """Start the newest version of a workflow on a project and return the generation that it is going to fill, pending.
 
     Both are recorded, or none. Where the execution ends without having generated anything, the generation is failed.
-    Raises NotFound for the project or the workflow, PermissionRefused, and InvalidInput for inputs that do not fit, and
-    for a workflow without a step that generates files.
+    Raises NotFound for the project or the workflow, PermissionRefused, InvalidInput for inputs that do not fit, and for
+    a workflow without a step that generates files; and as `require_room_to_ask` does.
     """
     project = get_project(user=user, project_id=project_id, right=Right.RUN)
     version = _newest_version(workflow_id)
     _require_generating(version)
     with transaction.atomic():
+        require_room_to_ask(project=project)
         execution = start_execution(
             version=version, inputs=inputs, user=user, project_id=project.pk, project_name=project.slug
         )
