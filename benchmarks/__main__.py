@@ -26,6 +26,7 @@ MEASUREMENTS = {
     "templates": "benchmarks.templates",
     "delivery": "benchmarks.delivery",
     "memory": "benchmarks.memory",
+    "downloads": "benchmarks.downloads",
 }
 
 

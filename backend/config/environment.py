@@ -8,6 +8,7 @@ password can lie in a file whose path is given: DATABASE_URL_FILE for DATABASE_U
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 # sun_path holds 108 bytes; what is left over is room for the names that servers append.
 LONGEST_SOCKET_PATH = 100
+ARCHIVE_SENDERS = ("repomill", "web-server", "storage")
+_LOCATION = re.compile(r"/(?:[A-Za-z0-9._~-]+/)+", re.ASCII)
 CREDENTIAL_KEYS = "credential_keys"
 """The file among the secrets that holds the credentials' keys, unless another is named."""
 
@@ -73,6 +76,13 @@ class Environment:
     that header means nothing."""
     largest_body: int
     """REPOMILL_LARGEST_BODY: bytes that a request's body may have; default 10 MiB. Uploads of files have their own."""
+    archives_sent_by: str
+    """REPOMILL_ARCHIVES_SENT_BY: who sends archives to those who download them. `repomill` itself (the default);
+    `web-server`: the one in front, told by X-Accel-Redirect; `storage`: the object storage, to whose own signed address
+    the client is sent on."""
+    archives_location: str
+    """REPOMILL_ARCHIVES_LOCATION: the path below which the web server in front has the folder of archives, for its own
+    use alone; default /_archives/."""
 
     @property
     def embedded_broker(self) -> bool:
@@ -144,6 +154,8 @@ def _parse(env: Env) -> Environment:
         rate_login=read_rate("REPOMILL_RATE_LOGIN", env.str("REPOMILL_RATE_LOGIN", "") or "30/minute"),
         proxies=env.int("REPOMILL_PROXIES", 0),
         largest_body=env.int("REPOMILL_LARGEST_BODY", 10 * 1024 * 1024),
+        archives_sent_by=env.str("REPOMILL_ARCHIVES_SENT_BY", "") or "repomill",
+        archives_location=env.str("REPOMILL_ARCHIVES_LOCATION", "") or "/_archives/",
     )
 
 
@@ -185,6 +197,17 @@ def _check(environment: Environment) -> Environment:
     if environment.task_hard_limit <= environment.task_soft_limit:
         raise ConfigurationError(
             "REPOMILL_TASK_HARD_LIMIT must be above REPOMILL_TASK_SOFT_LIMIT.", field="REPOMILL_TASK_HARD_LIMIT"
+        )
+    if environment.archives_sent_by not in ARCHIVE_SENDERS:
+        raise ConfigurationError(
+            f"REPOMILL_ARCHIVES_SENT_BY must be one of {', '.join(ARCHIVE_SENDERS)},"
+            f" not {environment.archives_sent_by!r}.",
+            field="REPOMILL_ARCHIVES_SENT_BY",
+        )
+    if not _LOCATION.fullmatch(environment.archives_location):
+        raise ConfigurationError(
+            f"REPOMILL_ARCHIVES_LOCATION must be a path such as /_archives/, not {environment.archives_location!r}.",
+            field="REPOMILL_ARCHIVES_LOCATION",
         )
     if environment.embedded_broker and len(os.fsencode(environment.broker_socket)) > LONGEST_SOCKET_PATH:
         raise ConfigurationError(

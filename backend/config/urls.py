@@ -18,8 +18,14 @@ handler500 = "backend.api.errors.server_error"
 # Every app brings the paths of its own nouns; here is only said where they begin.
 api_v1: list[URLPattern | URLResolver] = [
     path("auth/", include("backend.apps.authentication.urls")),
+    path("", include("backend.apps.credentials.urls")),
     path("", include("backend.apps.projects.urls")),
     path("", include("backend.apps.workflows.urls")),
+    path("", include("backend.apps.projects.flat_urls")),
+    path("", include("backend.apps.projects.generation_urls")),
+    path("", include("backend.apps.projects.file_urls")),
+    path("", include("backend.apps.exports.flat_urls")),
+    path("", include("backend.apps.exports.urls")),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -125,6 +125,9 @@ WHITENOISE_AUTOREFRESH = False
 GENERATED_PROJECTS_DIR = ENVIRONMENT.generated_projects_dir
 GIT_STORES_DIR = DATA_DIR / "git-stores"
 ARCHIVES_DIR = DATA_DIR / "archives"
+# Who sends an archive to those who download it, and where the web server in front has them (docs/guides/downloads.md).
+ARCHIVES_SENT_BY = ENVIRONMENT.archives_sent_by
+ARCHIVES_LOCATION = ENVIRONMENT.archives_location
 PROJECT_TEMPLATES_DIR = DATA_DIR / "templates"
 # Repositories of the host `git` that live on this machine; `export_to_git` may create one below here, and only here.
 LOCAL_REPOSITORIES_DIR = DATA_DIR / "repositories"
@@ -221,6 +224,8 @@ SPECTACULAR_SETTINGS = {
         "OrganisationRole": "backend.apps.projects.models.OrganisationMembership.Role",
         "OrganisationPlan": "backend.apps.projects.models.Organisation.Plan",
         "MemberRole": "backend.apps.projects.models.ProjectMembership.Role",
+        "GenerationStatus": "backend.apps.projects.models.GeneratedProject.Status",
+        "ExportStatus": "backend.apps.exports.models.RepositoryExport.Status",
         "StoryStatus": "backend.apps.projects.models.Story.Status",
         "SprintStatus": "backend.apps.projects.models.Sprint.Status",
         "ExecutionStatus": "backend.apps.workflows.models.WorkflowExecution.Status",

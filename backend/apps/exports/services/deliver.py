@@ -28,6 +28,7 @@ def deliver_to_git(
     project: Project,
     user: User,
     execution_id: UUID | None,
+    generation_id: str | None = None,
     repository_name: str | None = None,
     url: str | None = None,
     branch: str = "main",
@@ -37,6 +38,7 @@ def deliver_to_git(
 ) -> dict[str, Any]:
     """Push the execution's completed generation to a git remote and return what is there now, with the export's id.
 
+    generation_id: of one of the project, in the place of the execution's; so in every function here.
     repository_name: a bare repository on this machine, made when it is missing; url: an https address. Exactly one.
     credential: the name of one for the url's host. Or else token, and the username that goes with it.
     Raises Conflict where no generation is completed or the key was used for something else, and as
@@ -68,6 +70,7 @@ def deliver_to_git(
         project=project,
         user=user,
         execution_id=execution_id,
+        generation_id=generation_id,
         export_type=RepositoryExport.ExportType.GIT,
         repository_name=repository_name or "",
         request={"repository_name": repository_name, "url": url, "branch": branch}
@@ -82,6 +85,7 @@ def deliver_to_github(
     project: Project,
     user: User,
     execution_id: UUID | None,
+    generation_id: str | None = None,
     credential: str | None = None,
     github_token: Secret | None = None,
     base_url: str | None = None,
@@ -118,6 +122,7 @@ def deliver_to_github(
         project=project,
         user=user,
         execution_id=execution_id,
+        generation_id=generation_id,
         export_type=RepositoryExport.ExportType.GITHUB,
         repository_name=repository_name,
         request={**wanted, "credential": credential} | ({} if base_url is None else {"base_url": base_url}),
@@ -131,6 +136,7 @@ def deliver_to_gitlab(
     project: Project,
     user: User,
     execution_id: UUID | None,
+    generation_id: str | None = None,
     credential: str | None = None,
     gitlab_token: Secret | None = None,
     base_url: str | None = None,
@@ -167,6 +173,7 @@ def deliver_to_gitlab(
         project=project,
         user=user,
         execution_id=execution_id,
+        generation_id=generation_id,
         export_type=RepositoryExport.ExportType.GITLAB,
         repository_name=project_name,
         request={**wanted, "credential": credential} | ({} if base_url is None else {"base_url": base_url}),
@@ -180,6 +187,7 @@ def _delivered_repository(
     project: Project,
     user: User,
     execution_id: UUID | None,
+    generation_id: str | None = None,
     export_type: str,
     repository_name: str,
     request: dict[str, Any],
@@ -187,7 +195,7 @@ def _delivered_repository(
 ) -> dict[str, Any]:
     """Export the completed generation unless the key has been delivered, and record it with the request."""
     get_project(user=user, project_id=project.pk, write=True)
-    generation = completed_generation(project=project, execution_id=execution_id)
+    generation = completed_generation(project=project, execution_id=execution_id, generation_id=generation_id)
     exporter = RepositoryExporter(str(project.pk), generation_id=str(generation.pk))
     return delivered(
         RepositoryExport(
@@ -204,7 +212,13 @@ def _delivered_repository(
 
 
 def deliver_archive(
-    *, key: str, project: Project, user: User, execution_id: UUID | None, format: str
+    *,
+    key: str,
+    project: Project,
+    user: User,
+    execution_id: UUID | None,
+    generation_id: str | None = None,
+    format: str,
 ) -> dict[str, Any]:
     """Package the execution's completed generation and return the archive, with the export's id.
 
@@ -215,7 +229,7 @@ def deliver_archive(
             f"There is no archive format {format[:50]!r}.", field="format", expected=["zip", "tar", "tar.gz"]
         )
     get_project(user=user, project_id=project.pk, write=True)
-    generation = completed_generation(project=project, execution_id=execution_id)
+    generation = completed_generation(project=project, execution_id=execution_id, generation_id=generation_id)
     return delivered(
         RepositoryExport(
             key=key,
@@ -224,6 +238,8 @@ def deliver_archive(
             config={"request": {"format": format}},
             created_by=user,
         ),
-        effect=lambda: package(project=project, user=user, execution_id=execution_id, format=format),
+        effect=lambda: package(
+            project=project, user=user, execution_id=execution_id, generation_id=generation_id, format=format
+        ),
         recorded=lambda result: {"archive_path": result["path"], "archive_size": result["size"]},
     )

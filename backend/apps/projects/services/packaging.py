@@ -28,14 +28,17 @@ SHORT_COMMIT = 12
 _Status = GeneratedProject.Status
 
 
-def package(*, project: Project, user: User, execution_id: UUID | None, format: str) -> dict[str, Any]:
+def package(
+    *, project: Project, user: User, execution_id: UUID | None, generation_id: str | None = None, format: str
+) -> dict[str, Any]:
     """Package the execution's completed generation, or the project's newest, and record the archive.
 
-    format: zip, tar or tar.gz. An archive that is there and whole is kept. The result's `path` is where it really lies.
+    generation_id: of the one to package instead. format: zip, tar or tar.gz. An archive that is there and whole is
+    kept. The result's `path` is where it really lies.
     Raises InvalidInput for another format, Conflict where no generation is completed.
     """
     get_project(user=user, project_id=project.pk, write=True)
-    generation = completed_generation(project=project, execution_id=execution_id)
+    generation = completed_generation(project=project, execution_id=execution_id, generation_id=generation_id)
     recorded = Archive.objects.filter(generated_project=generation, format=format, commit=generation.commit).first()
     if recorded is None or not archive_storage.is_whole(recorded):
         key = f"{generation.pk}/{project.slug}-{generation.commit[:SHORT_COMMIT]}.{format}"
@@ -60,12 +63,18 @@ def package(*, project: Project, user: User, execution_id: UUID | None, format: 
     }
 
 
-def completed_generation(*, project: Project, execution_id: UUID | None) -> GeneratedProject:
+def completed_generation(
+    *, project: Project, execution_id: UUID | None, generation_id: str | None = None
+) -> GeneratedProject:
     """Return the execution's generation, or without an execution the project's newest completed one.
 
-    Raises Conflict where there is none, or it is not completed.
+    generation_id: of the one that is wanted instead of either.
+    Raises Conflict where there is none, or it is not completed; NotFound for one that the project does not have.
     """
-    generation = newest_generation(project=project, execution_id=execution_id)
+    if generation_id is None:
+        generation = newest_generation(project=project, execution_id=execution_id)
+    else:
+        generation = _named(project, generation_id)
     if generation is None:
         raise Conflict("Nothing has been generated for this project yet.", hint="Generate its files first.")
     if generation.status != _Status.COMPLETED:
@@ -75,6 +84,16 @@ def completed_generation(*, project: Project, execution_id: UUID | None) -> Gene
             expected=_Status.COMPLETED.value,
         )
     return generation
+
+
+def _named(project: Project, generation_id: str) -> GeneratedProject:
+    try:
+        found = GeneratedProject.objects.filter(project=project, pk=UUID(generation_id)).first()
+    except ValueError:
+        found = None
+    if found is None:
+        raise NotFound(f"The project has no generation {generation_id[:60]!r}.", field="generation")
+    return found
 
 
 def _write(target: Path, *, project: Project, generation: GeneratedProject, format: str) -> ArchiveFile:
