@@ -20,6 +20,7 @@ from tests.integration.postgresql import PostgreSQL
 MEASUREMENTS = {
     "chains": "benchmarks.chain",
     "rest": "benchmarks.rest",
+    "endurance": "benchmarks.endurance",
     "growth": "benchmarks.growth",
     "trees": "benchmarks.generation",
     "regeneration": "benchmarks.regeneration",
