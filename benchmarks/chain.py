@@ -87,9 +87,6 @@ def worker(application: str, queue: str) -> Iterator[subprocess.Popen[bytes]]:
         with suppress(subprocess.TimeoutExpired):
             process.wait(20)
         process.kill()
-        # The next measurement has a broker of its own.
-        pool: Any = application_app.pool
-        pool.force_close_all(close_pool=False)
 
 
 def _host() -> str:

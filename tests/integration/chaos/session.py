@@ -17,8 +17,8 @@ from tests.integration.installation import ROOT
 
 EXAMPLE = ROOT / "examples" / "publish-service" / "workflow.yaml"
 IN_FLIGHT = 4
-STRIKE_PATIENCE = 60.0
-END_PATIENCE = 90.0
+STRIKE_PATIENCE = 180.0
+END_PATIENCE = 180.0
 SLOW_PUSH = 4
 """Seconds that a slow remote takes for a push: longer than the pause between two heartbeats."""
 PROVOKED = {Failpoint.TAKING_BACK, Failpoint.REPUBLISHING}
