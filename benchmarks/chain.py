@@ -77,7 +77,7 @@ def worker(application: str, queue: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen([sys.executable, *argv, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     application_app = bare.app if queue == "bare" else app
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not application_app.control.ping([f"{queue}@{_host()}"], timeout=0.2):
             if time.monotonic() > deadline or process.poll() is not None:
                 raise RuntimeError(f"the worker for {queue} did not start")
