@@ -105,7 +105,7 @@ def measure(folder: Path, *, quick: bool) -> list[Row | Skipped]:
 def _web(data_dir: Path, **variables: str) -> Iterator[WebProcess]:
     data_dir.mkdir(parents=True, exist_ok=True)
     # Measurements may take longer than a token is good for; the second process serves the same data.
-    web = WebProcess(data_dir, signing_key="s" * 64, variables=variables)
+    web = WebProcess(data_dir, signing_key="s" * 64, **variables)
     try:
         yield web
     finally:

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,7 @@ class WebProcess:
     more of its environment.
     """
 
-    def __init__(
-        self, data_dir: Path, *, signing_key: str, database_url: str = "", variables: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, data_dir: Path, *, signing_key: str, database_url: str = "", **variables: str) -> None:
         write_private(data_dir / "secrets" / "jwt_signing_key", signing_key)
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -35,7 +32,7 @@ class WebProcess:
             "REPOMILL_DATA_DIR": str(data_dir),
             "DATABASE_URL": database_url,
             "DJANGO_SETTINGS_MODULE": "backend.config.settings.base",
-            **(variables or {}),
+            **variables,
         }
         self.django("from django.core.management import call_command; call_command('migrate', verbosity=0); answer = 1")
         # The listening socket is made here and handed over: requests wait in its queue until the process is up.
