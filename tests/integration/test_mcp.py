@@ -200,7 +200,7 @@ def test_tools_describe_themselves(shop: Installation, way: Any) -> None:
             return (await client.list_tools()).tools
 
     tools = {tool.name: tool for tool in asyncio.run(story())}
-    assert len(tools) >= 15
+    assert len(tools) >= 16
     assert all(tool.description and tool.input_schema["type"] == "object" for tool in tools.values())
     assert tools["read_file"].annotations.read_only_hint
     assert tools["delete_files"].annotations.destructive_hint

@@ -23,6 +23,8 @@ from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.paths import validate_path
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.projects.services.recorded_files import recorded_content
+from backend.apps.projects.services.structure import Plan
+from backend.apps.projects.services.working_copy import bring_to
 from backend.apps.projects.services.workspace import Entry, Workspace
 from backend.errors import Conflict, InvalidInput, NotFound
 
@@ -121,6 +123,29 @@ def patch(*, project: Project, paths: Sequence[str] | None = None) -> str:
                 return "".join([*parts, "... and more; name the paths to see the rest.\n"])
             parts.append(line)
     return "".join(parts)
+
+
+def check_out(*, project: Project) -> dict[str, Any]:
+    """Make the workspace hold just what the project's newest generation holds; what was not committed is gone.
+
+    Returns that generation. Raises Conflict where there is none, or it is no longer whole; WorkspaceBusy.
+    """
+    newest = newest_generation(project=project, execution_id=None)
+    content = recorded_content(newest) if newest is not None else None
+    if newest is None or content is None:
+        raise Conflict("The project has no generation to begin with.", hint="Write files, and commit them.")
+    workspace = _workspace(project)
+    with workspace.writing():
+        bring_to(
+            content,
+            workspace=workspace,
+            plan=Plan(),
+            recorded=None,
+            seal="",
+            store=GitStore.for_project(project.pk),
+            commit=newest.commit,
+        )
+    return as_result(newest)
 
 
 def commit_workspace(*, project: Project, user: User) -> dict[str, Any]:
