@@ -31,9 +31,10 @@ PAUSE = 0.5
 """Seconds between two looks."""
 INSTRUCTIONS = (
     "Repomill does durable background work on projects. Files: check_out_files begins with the newest generation,"
-    " write_files puts files into the project's workspace, commit_files makes a generation of them,"
-    " export_project delivers the newest generation as an archive or to a git host. Workflows: list_workflows, start_run, then follow_run"
-    " until `ended` is true. What was started goes on when this connection ends. A refusal has a code, a message and mostly a hint that says what to do."
+    " write_files puts files into the project's workspace, commit_files makes a generation of them, export_project"
+    " delivers the newest generation as an archive or to a git host. Workflows: list_workflows, start_run, then"
+    " follow_run until `ended` is true. What was started goes on when this connection ends. A refusal has a code, a"
+    " message and mostly a hint that says what to do."
 )
 
 Who = Callable[[ServerRequestContext[Any, Any]], User]
