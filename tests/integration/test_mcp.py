@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import TextContent
 
 from tests.integration.installation import ROOT, Installation
 from tests.integration.trees import archive_tree, clone, tree_of
@@ -106,14 +107,17 @@ async def by_http(installation: Installation, user: str) -> AsyncIterator[Client
 async def use(client: Client, tool: str, **arguments: Any) -> Any:
     answer = await client.call_tool(tool, arguments)
     assert not answer.is_error, answer.structured_content
-    assert json.loads(answer.content[0].text) == answer.structured_content
+    (content,) = answer.content
+    assert isinstance(content, TextContent)
+    assert json.loads(content.text) == answer.structured_content
     return answer.structured_content
 
 
 async def refused(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     answer = await client.call_tool(tool, arguments)
     assert answer.is_error, answer.structured_content
-    return answer.structured_content
+    told: dict[str, Any] = answer.structured_content
+    return told
 
 
 WAYS = pytest.mark.parametrize("way", [by_stdio, by_http], ids=["stdio", "http"])

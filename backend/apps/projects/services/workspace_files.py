@@ -17,7 +17,7 @@ from typing import Any
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import GeneratedProject, Project
 from backend.apps.projects.selectors import newest_generation
-from backend.apps.projects.services.content import empty_directories
+from backend.apps.projects.services.content import chunks, empty_directories
 from backend.apps.projects.services.generations import as_result, generate
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.paths import validate_path
@@ -115,7 +115,8 @@ def patch(*, project: Project, paths: Sequence[str] | None = None) -> str:
     wanted = None if paths is None else {validate_path(path) for path in paths}
     shown = [each for each in changes(project=project) if wanted is None or each.path in wanted]
     base = newest_generation(project=project, execution_id=None)
-    length, parts = 0, []
+    length = 0
+    parts: list[str] = []
     for each in shown:
         for line in _compared(each, project=project, base=base):
             length += len(line)
@@ -180,8 +181,11 @@ def _lies_in(path: str, named: str) -> bool:
 
 
 def _digest(workspace: Workspace, path: str) -> str:
+    digest = hashlib.sha256()
     with workspace.open(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        for chunk in chunks(file):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _recorded(generation: GeneratedProject) -> dict[str, tuple[int, bool, str]]:
