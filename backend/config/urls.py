@@ -26,6 +26,7 @@ api_v1: list[URLPattern | URLResolver] = [
     path("", include("backend.apps.projects.file_urls")),
     path("", include("backend.apps.exports.flat_urls")),
     path("", include("backend.apps.exports.urls")),
+    path("", include("backend.apps.agents.urls")),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import TextContent
 
 from tests.integration.installation import ROOT, Installation
 from tests.integration.trees import archive_tree, clone, tree_of
@@ -106,14 +107,17 @@ async def by_http(installation: Installation, user: str) -> AsyncIterator[Client
 async def use(client: Client, tool: str, **arguments: Any) -> Any:
     answer = await client.call_tool(tool, arguments)
     assert not answer.is_error, answer.structured_content
-    assert json.loads(answer.content[0].text) == answer.structured_content
+    (content,) = answer.content
+    assert isinstance(content, TextContent)
+    assert json.loads(content.text) == answer.structured_content
     return answer.structured_content
 
 
 async def refused(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     answer = await client.call_tool(tool, arguments)
     assert answer.is_error, answer.structured_content
-    return answer.structured_content
+    told: dict[str, Any] = answer.structured_content
+    return told
 
 
 WAYS = pytest.mark.parametrize("way", [by_stdio, by_http], ids=["stdio", "http"])
@@ -200,7 +204,7 @@ def test_tools_describe_themselves(shop: Installation, way: Any) -> None:
             return (await client.list_tools()).tools
 
     tools = {tool.name: tool for tool in asyncio.run(story())}
-    assert len(tools) >= 15
+    assert len(tools) >= 16
     assert all(tool.description and tool.input_schema["type"] == "object" for tool in tools.values())
     assert tools["read_file"].annotations.read_only_hint
     assert tools["delete_files"].annotations.destructive_hint

@@ -82,9 +82,11 @@ def test_files_are_written_read_compared_and_committed(agent: AgentContext, proj
     assert (made["total_files"], made["changed"]) == (2, True)
     assert agent.files.diff() == {"changes": [], "patch": ""}
     assert agent.files.delete(["src"]) == {"deleted": ["src/main.py"]}
+    assert agent.files.check_out()["commit"] == made["commit"]
+    assert agent.files.diff()["changes"] == []
     assert [name for name, _, _ in trail()] == [
         *("files.write", "files.list", "files.read", "files.read", "files.diff", "files.commit", "files.diff"),
-        "files.delete",
+        *("files.delete", "files.check_out", "files.diff"),
     ]
     assert {status for _, status, _ in trail()} == {"done"}
 

@@ -109,6 +109,15 @@ _RUNS = [
 ]
 _FILES = [
     Tool(
+        name="check_out_files",
+        description="Make the project's workspace hold just what its newest generation holds, to go on from there; what"
+        " was not committed is gone.",
+        properties={"project": PROJECT},
+        required=("project",),
+        work=lambda agent, _: agent.files.check_out(),
+        repeatable=True,
+    ),
+    Tool(
         name="list_files",
         description="List the files in the project's workspace, which is where you write.",
         properties={"project": PROJECT, "below": {**TEXT, "description": "Only what lies in this directory."}},
@@ -153,8 +162,8 @@ _FILES = [
     ),
     Tool(
         name="commit_files",
-        description="Make a generation (a commit) of what the project's workspace holds. Archives and exports are made"
-        " of the newest generation.",
+        description="Make a generation (a commit) of what the project's workspace holds, and nothing else: begin with"
+        " check_out_files to keep what there was. Archives and exports are made of the newest generation.",
         properties={"project": PROJECT},
         required=("project",),
         work=lambda agent, _: agent.files.commit(),
