@@ -8,6 +8,7 @@ password can lie in a file whose path is given: DATABASE_URL_FILE for DATABASE_U
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 # sun_path holds 108 bytes; what is left over is room for the names that servers append.
 LONGEST_SOCKET_PATH = 100
+# What a link on a page of ours may lead to: nothing that a browser would run, and no password.
+LINK = re.compile(r"(https?://[A-Za-z0-9._:\[\]-]+)?(/[A-Za-z0-9._~/-]*)?")
 CREDENTIAL_KEYS = "credential_keys"
 """The file among the secrets that holds the credentials' keys, unless another is named."""
 
@@ -73,6 +76,12 @@ class Environment:
     that header means nothing."""
     largest_body: int
     """REPOMILL_LARGEST_BODY: bytes that a request's body may have; default 10 MiB. Uploads of files have their own."""
+    web_url: str
+    """REPOMILL_WEB_URL: where browsers reach the web process, for links that lead there; `repomill up` knows its own."""
+    flower_url: str
+    """REPOMILL_FLOWER_URL: where browsers reach Flower, an address or a path such as /flower/; empty: no link."""
+    flower_control: bool
+    """REPOMILL_FLOWER_CONTROL: let Flower stop workers and revoke tasks; default no, it only watches."""
 
     @property
     def embedded_broker(self) -> bool:
@@ -144,6 +153,9 @@ def _parse(env: Env) -> Environment:
         rate_login=read_rate("REPOMILL_RATE_LOGIN", env.str("REPOMILL_RATE_LOGIN", "") or "30/minute"),
         proxies=env.int("REPOMILL_PROXIES", 0),
         largest_body=env.int("REPOMILL_LARGEST_BODY", 10 * 1024 * 1024),
+        web_url=env.str("REPOMILL_WEB_URL", "").rstrip("/"),
+        flower_url=env.str("REPOMILL_FLOWER_URL", ""),
+        flower_control=env.bool("REPOMILL_FLOWER_CONTROL", False),
     )
 
 
@@ -171,6 +183,12 @@ def _check(environment: Environment) -> Environment:
             f"BACKEND_URL must be an origin such as https://repomill.example.org, not {environment.backend_url!r}.",
             field="BACKEND_URL",
         )
+    for name, address in (("REPOMILL_WEB_URL", environment.web_url), ("REPOMILL_FLOWER_URL", environment.flower_url)):
+        if address and not LINK.fullmatch(address):
+            raise ConfigurationError(
+                f"{name} must be an address such as https://repomill.example.org or a path, not {address!r}.",
+                field=name,
+            )
     for name, value in (
         ("REPOMILL_LEASE_SECONDS", environment.lease_seconds),
         ("REPOMILL_RECONCILE_SECONDS", environment.reconcile_seconds),

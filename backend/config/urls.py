@@ -29,6 +29,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc/", SpectacularRedocView.as_view(url_name="schema", template_name="api/redoc.html"), name="redoc"),
     path("admin/", admin.site.urls),
+    # Where Flower's link leads: an address that stays, wherever a task is shown one day.
+    path("tasks/<uuid:task_id>/", RedirectView.as_view(url="/admin/workflows/taskexecution/%(task_id)s/change/")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
 ]
