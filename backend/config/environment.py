@@ -77,7 +77,7 @@ class Environment:
     largest_body: int
     """REPOMILL_LARGEST_BODY: bytes that a request's body may have; default 10 MiB. Uploads of files have their own."""
     web_url: str
-    """REPOMILL_WEB_URL: where browsers reach the web process, for links that lead there; `repomill up` knows its own."""
+    """REPOMILL_WEB_URL: where browsers reach the web process, for links; `repomill up` knows its own."""
     flower_url: str
     """REPOMILL_FLOWER_URL: where browsers reach Flower, an address or a path such as /flower/; empty: no link."""
     flower_control: bool

@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from backend.api.health import healthz, readyz
+from backend.metrics.views import metrics
 
 handler400 = "backend.api.errors.bad_request"
 handler403 = "backend.api.errors.forbidden"
@@ -33,4 +34,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tasks/<uuid:task_id>/", RedirectView.as_view(url="/admin/workflows/taskexecution/%(task_id)s/change/")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -114,5 +113,5 @@ def flower_link(task: TaskExecution) -> SafeString | str:
     """Return a link to the task in Flower, which knows it by the row's id; a dash where no address is set."""
     address: str = settings.ENVIRONMENT.flower_url
     if not address or task.pk is None:
-        return "–"
+        return "none"
     return format_html('<a href="{}/task/{}">in Flower</a>', address.rstrip("/"), task.pk)

@@ -243,6 +243,10 @@ class TaskExecution(models.Model):
             # Small for ever, however many finished rows there are: the reconciler's two questions.
             models.Index(fields=["next_publish_at"], name="task_to_publish", condition=models.Q(status="pending")),
             models.Index(fields=["lease_expires_at"], name="task_lease", condition=models.Q(status="running")),
+            # The few tasks that belong to no execution, and so to no history, are counted by when they ended.
+            models.Index(
+                fields=["execution", "completed_at"], name="task_on_its_own", condition=models.Q(execution=None)
+            ),
             # What is in flight, and which item is the next: a few entries of it, however many items a step has.
             models.Index(fields=["step", "status", "ready", "item", "position"], name="task_of_step"),
             # An execution's tasks as they were made, and those of none.

@@ -1,7 +1,7 @@
 """What Repomill changes in Flower's pages: a link from a task to its run, plainer headings, and one door fewer.
 
-Flower's configuration file calls `install` before Flower starts. It changes pages only as they are read from Flower's own
-files; where another release of Flower words a page differently, the page is shown as it is, without the link.
+Flower's configuration file calls `install` before Flower starts. It changes pages only as they are read from Flower's
+own files; where another release of Flower words a page differently, the page is shown as it is, without the link.
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ def processes(settings: StackSettings) -> tuple[StackProcess, ...]:
 def child_environment(settings: StackSettings, inherited: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of every process of the stack.
 
-    BACKEND_URL and REPOMILL_WEB_URL are this stack's own web process unless the user set them. Variables that would change Flower behind its
-    configuration's back (FLOWER_UNAUTHENTICATED_API opens its API to everyone) are taken out.
+    BACKEND_URL and REPOMILL_WEB_URL are this stack's own web process unless the user set them. Variables that would
+    change Flower behind its configuration's back (FLOWER_UNAUTHENTICATED_API opens its API to everyone) are taken out.
     """
     variables = {
         k: v for k, v in (os.environ if inherited is None else inherited).items() if not k.startswith("FLOWER_")

@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "backend.apps.agents",
     "backend.apps.projects",
     "backend.apps.exports",
+    "backend.metrics",
 ]
 
 MIDDLEWARE = [

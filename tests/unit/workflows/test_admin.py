@@ -1,4 +1,4 @@
-"""What operators see in Django's admin: where a run stands and how to find it in Flower; nothing of what it works on."""
+"""What operators see in Django's admin: where a run stands and its way to Flower; nothing of what it works on."""
 
 from dataclasses import replace
 from uuid import uuid4
