@@ -80,6 +80,11 @@ class Environment:
     """REPOMILL_WEB_URL: where browsers reach the web process, for links; `repomill up` knows its own."""
     flower_url: str
     """REPOMILL_FLOWER_URL: where browsers reach Flower, an address or a path such as /flower/; empty: no link."""
+    log_format: str
+    """REPOMILL_LOG_FORMAT: `line` for a person, or `json`, one object a line."""
+    traces_to: str
+    """REPOMILL_TRACES_TO: where traces are sent, the address of an OTLP collector such as
+    http://collector:4318/v1/traces, or written, the absolute path of a file; empty: nowhere, at no cost."""
     flower_control: bool
     """REPOMILL_FLOWER_CONTROL: let Flower stop workers and revoke tasks; default no, it only watches."""
 
@@ -155,6 +160,8 @@ def _parse(env: Env) -> Environment:
         largest_body=env.int("REPOMILL_LARGEST_BODY", 10 * 1024 * 1024),
         web_url=env.str("REPOMILL_WEB_URL", "").rstrip("/"),
         flower_url=env.str("REPOMILL_FLOWER_URL", ""),
+        log_format=env.str("REPOMILL_LOG_FORMAT", "line"),
+        traces_to=env.str("REPOMILL_TRACES_TO", ""),
         flower_control=env.bool("REPOMILL_FLOWER_CONTROL", False),
     )
 
@@ -182,6 +189,15 @@ def _check(environment: Environment) -> Environment:
         raise ConfigurationError(
             f"BACKEND_URL must be an origin such as https://repomill.example.org, not {environment.backend_url!r}.",
             field="BACKEND_URL",
+        )
+    if environment.log_format not in {"line", "json"}:
+        raise ConfigurationError(
+            f"REPOMILL_LOG_FORMAT must be line or json, not {environment.log_format!r}.", field="REPOMILL_LOG_FORMAT"
+        )
+    if environment.traces_to and not environment.traces_to.startswith(("http://", "https://", "/")):
+        raise ConfigurationError(
+            f"REPOMILL_TRACES_TO must be an http address or an absolute path, not {environment.traces_to!r}.",
+            field="REPOMILL_TRACES_TO",
         )
     for name, address in (("REPOMILL_WEB_URL", environment.web_url), ("REPOMILL_FLOWER_URL", environment.flower_url)):
         if address and not LINK.fullmatch(address):
