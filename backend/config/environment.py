@@ -190,21 +190,7 @@ def _check(environment: Environment) -> Environment:
             f"BACKEND_URL must be an origin such as https://repomill.example.org, not {environment.backend_url!r}.",
             field="BACKEND_URL",
         )
-    if environment.log_format not in {"line", "json"}:
-        raise ConfigurationError(
-            f"REPOMILL_LOG_FORMAT must be line or json, not {environment.log_format!r}.", field="REPOMILL_LOG_FORMAT"
-        )
-    if environment.traces_to and not environment.traces_to.startswith(("http://", "https://", "/")):
-        raise ConfigurationError(
-            f"REPOMILL_TRACES_TO must be an http address or an absolute path, not {environment.traces_to!r}.",
-            field="REPOMILL_TRACES_TO",
-        )
-    for name, address in (("REPOMILL_WEB_URL", environment.web_url), ("REPOMILL_FLOWER_URL", environment.flower_url)):
-        if address and not LINK.fullmatch(address):
-            raise ConfigurationError(
-                f"{name} must be an address such as https://repomill.example.org or a path, not {address!r}.",
-                field=name,
-            )
+    _check_telling(environment)
     for name, value in (
         ("REPOMILL_LEASE_SECONDS", environment.lease_seconds),
         ("REPOMILL_RECONCILE_SECONDS", environment.reconcile_seconds),
@@ -228,6 +214,25 @@ def _check(environment: Environment) -> Environment:
             " or REDIS_URL to a server of your own.",
         )
     return environment
+
+
+def _check_telling(environment: Environment) -> None:
+    """Check what is told of the installation, and where."""
+    if environment.log_format not in {"line", "json"}:
+        raise ConfigurationError(
+            f"REPOMILL_LOG_FORMAT must be line or json, not {environment.log_format!r}.", field="REPOMILL_LOG_FORMAT"
+        )
+    if environment.traces_to and not environment.traces_to.startswith(("http://", "https://", "/")):
+        raise ConfigurationError(
+            f"REPOMILL_TRACES_TO must be an http address or an absolute path, not {environment.traces_to!r}.",
+            field="REPOMILL_TRACES_TO",
+        )
+    for name, address in (("REPOMILL_WEB_URL", environment.web_url), ("REPOMILL_FLOWER_URL", environment.flower_url)):
+        if address and not LINK.fullmatch(address):
+            raise ConfigurationError(
+                f"{name} must be an address such as https://repomill.example.org or a path, not {address!r}.",
+                field=name,
+            )
 
 
 class _only:  # noqa: N801  (used as a context manager, reads as a word)

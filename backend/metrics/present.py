@@ -7,7 +7,7 @@ runs there have been.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Case, CharField, Count, Min, Q, Value, When
@@ -17,7 +17,6 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from backend.apps.workflows.models import TaskExecution
-from backend.apps.workflows.publishing import publish_grace
 from backend.config.celery import app
 from backend.config.live_workers import queues, workers
 from backend.metrics.increments import Series
@@ -36,7 +35,7 @@ def of_tasks(*, now: datetime) -> dict[Series, float]:
         queue, number = _queue(row["method"]), row["number"]
         if row["state"] == "waiting":
             found["repomill_tasks_waiting", (queue,)] = found.get(("repomill_tasks_waiting", (queue,)), 0) + number
-            age = _waited(row["earliest"], row["publish_count"], now)
+            age = (now - row["earliest"]).total_seconds() if row["earliest"] else 0.0
             oldest = "repomill_queue_oldest_seconds", (queue,)
             found[oldest] = max(found.get(oldest, 0.0), age)
         elif row["state"] == "blocked":
@@ -64,8 +63,8 @@ def _pending(now: datetime) -> Iterator[Mapping[str, Any]]:
     )
     code = Coalesce(KeyTextTransform("code", "error"), Value("later"), output_field=CharField())
     grouped = TaskExecution.objects.filter(status=Status.PENDING).order_by().annotate(state=state, code=code)
-    rows = grouped.values("method", "state", "code", "publish_count")
-    yield from rows.annotate(number=Count("pk"), earliest=Min("next_publish_at"))
+    rows = grouped.values("method", "state", "code")
+    yield from rows.annotate(number=Count("pk"), earliest=Min(Coalesce("published_at", "next_publish_at")))
 
 
 def _running(now: datetime) -> Iterator[Mapping[str, Any]]:
@@ -80,14 +79,6 @@ def _in_flight() -> int:
         for status in (Status.PENDING, Status.RUNNING)
     )
     return len({execution for (execution,) in waiting.union(running)} - {None})
-
-
-def _waited(next_publish_at: datetime | None, publish_count: int, now: datetime) -> float:
-    """Return for how long a task has been ready: `next_publish_at` lies its graces after that moment."""
-    if next_publish_at is None:
-        return 0.0
-    graces = sum((publish_grace(times) for times in range(min(publish_count, 1000) + 1)), timedelta(0))
-    return max(0.0, (now - next_publish_at + graces).total_seconds())
 
 
 def _queue(method: str) -> str:

@@ -102,7 +102,7 @@ def test_where_tasks_stand(execution: WorkflowExecution) -> None:
     others: list[dict[str, Any]] = [
         {"status": "running", "lease_expires_at": timezone.now() - timedelta(seconds=1)},
         {"not_before": timezone.now() + timedelta(hours=1), "error": {"code": "rate_limited"}},
-        {"ready": False, "next_publish_at": None},
+        {"ready": False, "published_at": None, "next_publish_at": None},
     ]
     for changes in others:
         TaskExecution.objects.filter(pk=start_run(user).tasks.get().pk).update(**changes)
@@ -117,11 +117,10 @@ def test_where_tasks_stand(execution: WorkflowExecution) -> None:
     assert found["repomill_leases_expired", ()] == 1
     assert found["repomill_runs_in_flight", ()] == 5
     assert 30 <= found["repomill_queue_oldest_seconds", ("agents",)] < 60
-    # Sent again twice, the second time a moment ago: it has waited 20 s and 40 s.
-    TaskExecution.objects.filter(pk=waiting.pk).update(
-        publish_count=2, next_publish_at=timezone.now() + timedelta(seconds=80)
-    )
-    assert 60 <= scrape()["repomill_queue_oldest_seconds", ("agents",)] < 70
+    # The broker took none of it: it waits since it was to be sent.
+    late = timezone.now() - timedelta(seconds=80)
+    TaskExecution.objects.filter(pk=waiting.pk).update(published_at=None, next_publish_at=late)
+    assert 80 <= scrape()["repomill_queue_oldest_seconds", ("agents",)] < 95
 
 
 def test_every_metric_is_in_the_catalogue_and_carries_its_labels(execution: WorkflowExecution) -> None:

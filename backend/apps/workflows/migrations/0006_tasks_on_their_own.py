@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('workflows', '0004_one_index_for_each_list'),
+        ('workflows', '0005_one_index_for_each_list'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('workflows', '0005_tasks_on_their_own'),
+        ('workflows', '0006_tasks_on_their_own'),
     ]
 
     operations = [
