@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError
@@ -29,6 +30,15 @@ class Observation:
         if claimed.execution_id is not None:
             self._known |= {"run": str(claimed.execution_id), "step": claimed.step_id}
         self._span.note(run=self._known.get("run"), step=self._known.get("step"), attempt=claimed.attempt)
+
+    def telling(self, service: Callable[[ClaimedTask], Any]) -> Callable[[ClaimedTask], Any]:
+        """Return the service as it is, but for telling first what has been claimed."""
+
+        def told(claimed: ClaimedTask) -> Any:  # noqa: ANN401  (JSON)
+            self.begun(claimed)
+            return service(claimed)
+
+        return told
 
     def ended(self, outcome: Outcome) -> None:
         """Tell how it ended."""

@@ -23,7 +23,7 @@ from backend.config.celery import app
 from backend.errors import ConfigurationError, RepomillError, TimeLimitExceeded
 from workers.call import TaskCall
 from workers.interruption import interruption
-from workers.observation import Observation, observed
+from workers.observation import observed
 
 logger = get_task_logger(__name__)
 
@@ -86,7 +86,7 @@ def _run(task: ServiceTask, body: Body, task_id: UUID) -> None:
     with observed(task_id, method=task.name) as observation:
         outcome = execute(
             task_id,
-            service=functools.partial(_serve, body, observation),
+            service=observation.telling(functools.partial(_serve, body)),
             worker=str(task.request.hostname or "inline"),
             interruption=interruption(),
         )
@@ -104,8 +104,7 @@ def _run(task: ServiceTask, body: Body, task_id: UUID) -> None:
             raise Ignore
 
 
-def _serve(body: Body, observation: Observation, claimed: ClaimedTask) -> Any:  # noqa: ANN401  (JSON)
-    observation.begun(claimed)
+def _serve(body: Body, claimed: ClaimedTask) -> Any:  # noqa: ANN401  (JSON)
     # Secrets that were given with the work are opened here and nowhere before; whatever answers may repeat them.
     arguments = open_tokens(claimed.arguments, execution_id=claimed.execution_id or claimed.id)
     secrets = secrets_in(arguments)
