@@ -76,6 +76,9 @@ class Environment:
     that header means nothing."""
     largest_body: int
     """REPOMILL_LARGEST_BODY: bytes that a request's body may have; default 10 MiB. Uploads of files have their own."""
+    drain_seconds: float
+    """REPOMILL_DRAIN_SECONDS: how long a worker that is asked to stop lets its work finish; default 6. What is not done
+    by then is handed back. It must lie below the time after which the worker is killed: 10 s in `repomill up`."""
     web_url: str
     """REPOMILL_WEB_URL: where browsers reach the web process, for links; `repomill up` knows its own."""
     flower_url: str
@@ -158,6 +161,7 @@ def _parse(env: Env) -> Environment:
         rate_login=read_rate("REPOMILL_RATE_LOGIN", env.str("REPOMILL_RATE_LOGIN", "") or "30/minute"),
         proxies=env.int("REPOMILL_PROXIES", 0),
         largest_body=env.int("REPOMILL_LARGEST_BODY", 10 * 1024 * 1024),
+        drain_seconds=env.float("REPOMILL_DRAIN_SECONDS", 6.0),
         web_url=env.str("REPOMILL_WEB_URL", "").rstrip("/"),
         flower_url=env.str("REPOMILL_FLOWER_URL", ""),
         log_format=env.str("REPOMILL_LOG_FORMAT", "line"),
@@ -196,6 +200,7 @@ def _check(environment: Environment) -> Environment:
         ("REPOMILL_RECONCILE_SECONDS", environment.reconcile_seconds),
         ("REPOMILL_TASK_SOFT_LIMIT", environment.task_soft_limit),
         ("REPOMILL_WORKER_CONCURRENCY", environment.worker_concurrency),
+        ("REPOMILL_DRAIN_SECONDS", environment.drain_seconds),
         ("REPOMILL_LARGEST_BODY", environment.largest_body),
     ):
         if value <= 0:

@@ -35,7 +35,7 @@ METRICS = (
         "repomill_attempts_total",
         Kind.COUNTER,
         ("method", "outcome"),
-        "Attempts of tasks, by method and how they ended: completed, failed, in_doubt, cancelled, again, lost.",
+        "Attempts of tasks, by method and how they ended: completed, failed, in_doubt, cancelled, again, handed_back.",
     ),
     Metric("repomill_attempt_seconds", Kind.HISTOGRAM, ("method",), "How long attempts took that ended by themselves."),
     Metric("repomill_waits_total", Kind.COUNTER, ("reason",), "Attempts that are to be repeated later, by error code."),

@@ -18,6 +18,7 @@ ATTEMPTS = {
     "task_failed": "failed",
     "task_cancelled": "cancelled",
     "task_waits": "again",
+    "task_handed_back": "handed_back",
 }
 PUSH = "export.export_to_"
 DURATION = "repomill_attempt_seconds"

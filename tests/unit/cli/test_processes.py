@@ -75,6 +75,12 @@ def test_pages_link_to_the_stacks_own_processes_unless_set(settings: StackSettin
     )
 
 
+def test_a_worker_is_killed_only_after_it_could_hand_its_work_back(settings: StackSettings) -> None:
+    for process in processes(settings):
+        if process.name.startswith("worker-"):
+            assert process.patience >= settings.environment.drain_seconds + 2
+
+
 def test_backend_url_is_the_stacks_own_unless_set(settings: StackSettings) -> None:
     assert child_environment(settings, {})["BACKEND_URL"] == "http://127.0.0.1:8123"
     assert child_environment(settings, {"BACKEND_URL": ""})["BACKEND_URL"] == "http://127.0.0.1:8123"
