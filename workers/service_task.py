@@ -23,6 +23,7 @@ from backend.config.celery import app
 from backend.errors import ConfigurationError, RepomillError, TimeLimitExceeded
 from workers.call import TaskCall
 from workers.interruption import interruption
+from workers.observation import observed
 
 logger = get_task_logger(__name__)
 
@@ -82,12 +83,14 @@ def service_task(name: str) -> Callable[[Body], ServiceTask]:
 
 
 def _run(task: ServiceTask, body: Body, task_id: UUID) -> None:
-    outcome = execute(
-        task_id,
-        service=functools.partial(_serve, body),
-        worker=str(task.request.hostname or "inline"),
-        interruption=interruption(),
-    )
+    with observed(task_id, method=task.name) as observation:
+        outcome = execute(
+            task_id,
+            service=observation.telling(functools.partial(_serve, body)),
+            worker=str(task.request.hostname or "inline"),
+            interruption=interruption(),
+        )
+        observation.ended(outcome)
     match outcome:
         case Completed():
             return

@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from backend.api.health import healthz, readyz
+from backend.metrics.views import metrics
 
 handler400 = "backend.api.errors.bad_request"
 handler403 = "backend.api.errors.forbidden"
@@ -36,6 +37,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc/", SpectacularRedocView.as_view(url_name="schema", template_name="api/redoc.html"), name="redoc"),
     path("admin/", admin.site.urls),
+    # Where Flower's link leads: an address that stays, wherever a task is shown one day.
+    path("tasks/<uuid:task_id>/", RedirectView.as_view(url="/admin/workflows/taskexecution/%(task_id)s/change/")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]

@@ -38,9 +38,11 @@ INSTALLED_APPS = [
     "backend.apps.agents",
     "backend.apps.projects",
     "backend.apps.exports",
+    "backend.metrics",
 ]
 
 MIDDLEWARE = [
+    "backend.telemetry.middleware.Telemetry",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -242,13 +244,18 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "class": "backend.config.log_lines.OneLine",
+            "class": "backend.telemetry.logs.Line",
             "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
-        }
+        },
+        "json": {"()": "backend.telemetry.logs.Json"},
     },
     "filters": {"quiet_maintenance": {"()": "backend.config.quiet_maintenance.QuietMaintenance"}},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["quiet_maintenance"]},
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": ENVIRONMENT.log_format,
+            "filters": ["quiet_maintenance"],
+        },
     },
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
