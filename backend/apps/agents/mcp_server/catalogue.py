@@ -9,6 +9,7 @@ from typing import Any
 from backend.apps.agents.mcp_server.tools import LONGEST_WAIT, Tool
 from backend.apps.agents.services.agent_deliveries import HOSTS
 from backend.apps.agents.services.agent_runs import CONTROLS
+from backend.apps.exports.services.links import LONGEST_SECONDS, SECONDS
 from backend.apps.projects.models import Archive
 
 TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 4096}
@@ -214,6 +215,17 @@ _DELIVERIES = [
         again=lambda agent, given: agent.deliveries.task(given["task"], noted=False),
         settled=lambda seen: seen["status"] not in {"pending", "running"},
         reads=True,
+    ),
+    Tool(
+        name="download_link",
+        description="Return a link with which an archive that was exported is downloaded without a token, for a short"
+        " while. Give it to a person, or fetch it.",
+        properties={
+            "export": {**TEXT, "description": "The export's id: `export` in the result of its task."},
+            "seconds": {"type": "integer", "minimum": 1, "maximum": LONGEST_SECONDS, "default": SECONDS},
+        },
+        required=("export",),
+        work=lambda agent, given: agent.deliveries.link(given["export"], seconds=given.get("seconds", SECONDS)),
     ),
 ]
 
