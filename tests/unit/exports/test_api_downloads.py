@@ -32,8 +32,8 @@ def body(answer: Any) -> bytes:
 
 
 def status_of(answer: Any) -> int:
-    """Return the status of an answer that nobody reads."""
-    answer.close()
+    """Return the status of an answer whose body does not matter. Its end is read: to close it ends the connection."""
+    list(getattr(answer, "streaming_content", ()))
     return int(answer.status_code)
 
 
@@ -75,7 +75,7 @@ def test_head_says_the_same_and_sends_nothing(client: APIClient, new_archive: Ne
         assert head[name] == get[name]
     ranged = client.head(path_of(export), headers={"Range": "bytes=0-0"})
     assert (ranged.status_code, ranged["Content-Length"]) == (200, get["Content-Length"])
-    get.close()
+    status_of(get)
 
 
 @pytest.mark.parametrize("header", ["bytes=3-6", "bytes=5-", "bytes=-7"])
@@ -211,8 +211,8 @@ def test_files_are_closed(client: APIClient, new_archive: NewArchive) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for headers in ({}, {"Range": "bytes=0-3"}, {"Range": "bytes=0-0,2-2"}, {"Range": "bytes=999999-"}):
         for _ in range(5):
-            client.get(path_of(export), headers=headers).close()
-            client.head(path_of(export), headers=headers).close()
+            status_of(client.get(path_of(export), headers=headers))
+            status_of(client.head(path_of(export), headers=headers))
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -293,7 +293,7 @@ def test_what_clients_send_moves_no_web_server(client: APIClient, new_archive: N
     headers = {"X-Accel-Redirect": "/etc/passwd", "X-Sendfile": "/etc/passwd"}
     answer = client.get(path_of(new_archive()), headers=headers)
     assert not {"X-Accel-Redirect", "X-Sendfile"} & set(answer.headers)
-    answer.close()
+    status_of(answer)
 
 
 def test_the_object_storage_sends_it(

@@ -104,7 +104,7 @@ def test_pages_are_text(files: Files) -> None:
     assert answer["Content-Type"] == "text/plain; charset=utf-8"
     assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert answer["Content-Disposition"] == 'attachment; filename="index.html"'
-    answer.close()
+    list(answer.streaming_content)
     assert files.get("index.html", headers={"If-None-Match": answer["ETag"]}).status_code == 304
     part = files.get("index.html", headers={"Range": "bytes=0-3"})
     assert (part.status_code, b"".join(part.streaming_content)) == (206, b"<scr")
