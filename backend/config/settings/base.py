@@ -177,6 +177,17 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True
+# Where browsers come by https, as REPOMILL_WEB_URL says, no cookie goes by anything else.
+_BY_HTTPS = ENVIRONMENT.web_url.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _BY_HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _BY_HTTPS else 0
+# Whether other names below this one have https is for their owner to say.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
+CSRF_TRUSTED_ORIGINS = [ENVIRONMENT.web_url] if _BY_HTTPS else []
+if _BY_HTTPS and ENVIRONMENT.proxies:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# W008: to redirect is the proxy's part, since workers reach this process by http inside. W005, W021: see above.
+SILENCED_SYSTEM_CHECKS = ["security.W008", "security.W005", "security.W021"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
