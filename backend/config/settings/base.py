@@ -221,6 +221,7 @@ SPECTACULAR_SETTINGS = {
     # Several models have a `status`; each list of values gets a name that says whose it is.
     "ENUM_NAME_OVERRIDES": {
         "ProjectRole": "backend.apps.projects.membership_serializers.ROLES",
+        "ProjectOrder": "backend.apps.projects.serializers.PROJECT_ORDERS",
         "OrganisationRole": "backend.apps.projects.models.OrganisationMembership.Role",
         "OrganisationPlan": "backend.apps.projects.models.Organisation.Plan",
         "MemberRole": "backend.apps.projects.models.ProjectMembership.Role",

@@ -11,14 +11,16 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 
 from backend.apps.authentication.models import User
-from backend.apps.projects.errors import InvalidPath
+from backend.apps.projects.errors import InvalidPath, OrganisationFull
 from backend.apps.projects.models import Archive, GeneratedProject, Project
 from backend.apps.projects.selectors import get_project, newest_generation
 from backend.apps.projects.services import archive_storage
 from backend.apps.projects.services.archives import ArchiveFile, write_archive
 from backend.apps.projects.services.git_store import GitStore
+from backend.apps.projects.services.organisation_limits import require_storage_for_archive
 from backend.apps.projects.services.workspace import Workspace
 from backend.errors import Conflict, NotFound
 from backend.failpoints import Failpoint, reached
@@ -35,7 +37,7 @@ def package(
 
     generation_id: of the one to package instead. format: zip, tar or tar.gz. An archive that is there and whole is
     kept. The result's `path` is where it really lies.
-    Raises InvalidInput for another format, Conflict where no generation is completed.
+    Raises InvalidInput for another format, Conflict where no generation is completed, OrganisationFull.
     """
     get_project(user=user, project_id=project.pk, write=True)
     generation = completed_generation(project=project, execution_id=execution_id, generation_id=generation_id)
@@ -46,12 +48,19 @@ def package(
             key, write=lambda target: _write(target, project=project, generation=generation, format=format)
         )
         reached(Failpoint.PACKAGED)
-        recorded, _ = Archive.objects.update_or_create(
-            generated_project=generation,
-            format=format,
-            commit=generation.commit,
-            defaults={"path": key, "size": written.size, "digest": written.digest},
-        )
+        try:
+            with transaction.atomic():
+                before = recorded.size if recorded else 0
+                require_storage_for_archive(project=project, more=written.size - before)
+                recorded, _ = Archive.objects.update_or_create(
+                    generated_project=generation,
+                    format=format,
+                    commit=generation.commit,
+                    defaults={"path": key, "size": written.size, "digest": written.digest},
+                )
+        except OrganisationFull:
+            archive_storage.archives_storage().delete(key)
+            raise
     return {
         "archive": str(recorded.pk),
         "format": recorded.format,
