@@ -23,9 +23,8 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a web process, beside the broker whose server is the cache."""
     data_dir = tmp_path_factory.mktemp("rm")
     with EmbeddedBroker(data_dir):
-        process = WebProcess(
-            data_dir, signing_key="k" * 64, REPOMILL_LARGEST_BODY=str(LARGEST), REPOMILL_RATE_LOGIN="5/hour"
-        )
+        limits = {"REPOMILL_LARGEST_BODY": str(LARGEST), "REPOMILL_RATE_LOGIN": "5/hour"}
+        process = WebProcess(data_dir, signing_key="k" * 64, **limits)
         try:
             yield process.origin
         finally:
