@@ -30,6 +30,8 @@ SETTINGS = {
     "REPOMILL_RATE_LOGIN": "rate_login",
     "REPOMILL_PROXIES": "proxies",
     "REPOMILL_LARGEST_BODY": "largest_body",
+    "REPOMILL_ARCHIVES_SENT_BY": "archives_sent_by",
+    "REPOMILL_ARCHIVES_LOCATION": "archives_location",
     "REPOMILL_DRAIN_SECONDS": "drain_seconds",
     "REPOMILL_WEB_URL": "web_url",
     "REPOMILL_FLOWER_URL": "flower_url",
