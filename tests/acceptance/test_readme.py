@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from backend.cli.stack.lock import running_stack
 from tests.integration.installation import ROOT, Installation
 from tests.integration.trees import clone, tree_of
 
@@ -85,3 +89,25 @@ def test_the_python_of_the_readme(installation: Installation, tmp_path: Path):
         + "\nanswer = str(execution.pk)"
     )
     assert installation.json("show", started, "--follow")["status"] == "completed"
+
+
+def test_a_program_starts_a_run_over_rest(installation: Installation, tmp_path: Path):
+    definition = tmp_path / "note.yaml"
+    definition.write_text(next(block for block in blocks("yaml") if "publish-note" in block))
+    installation.cli("projects", "create", "rest")
+    installation.cli("run", str(definition), "--project", "rest", "--input", "name=note-before", "--follow")
+    commands = next(block for block in blocks("") if block.startswith("repomill tokens add"))
+    stack = running_stack(installation.data_dir)
+    assert stack is not None
+    typed = commands.replace("http://127.0.0.1:8000", stack.web_url.rstrip("/")).replace('"shop"', '"rest"')
+    done = subprocess.run(
+        ["bash", "-euc", f'repomill() {{ "{sys.executable}" -m backend.cli "$@"; }}\n{typed}'],
+        cwd=tmp_path,
+        env={**installation.environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    started = json.loads(done.stdout)
+    assert installation.json("show", started["id"], "--follow")["status"] == "completed"
