@@ -11,7 +11,11 @@ import time
 from django.utils import timezone
 
 from backend.api.idempotency import forget_old_answers as forget_once
+<<<<<<< HEAD
 from backend.apps.authentication.tokens import forget_expired
+=======
+from backend.apps.exports.services.bulk_advance import advance_all
+>>>>>>> c374aab (Export many projects at once: planned in chunks, a bounded window in flight, what is unchanged skipped)
 from backend.apps.projects.services.archive_storage import sweep_leftovers
 from backend.apps.projects.services.generation_records import fail_abandoned
 from backend.apps.projects.services.repacking import repack_stores as repack_once
@@ -35,6 +39,12 @@ def reconcile() -> None:
     report = reconcile_once(now=now)
     if report.republished or report.taken_back:
         logger.info("reconciled: %d sent again, %d taken back", report.republished, report.taken_back)
+
+
+@app.task(name="maintenance.advance_bulk_exports", send_events=False)
+def advance_bulk_exports() -> None:
+    """Let bulk exports go on where the end of a task did not."""
+    advance_all(now=timezone.now())
 
 
 @app.task(name="maintenance.forget_old_answers", send_events=False)

@@ -17,7 +17,7 @@ from backend.apps.exports.services.recording import delivered
 from backend.apps.projects.hosts.base import DEFAULT_USERNAME
 from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import get_project
-from backend.apps.projects.services.generations import completed_generation, package
+from backend.apps.projects.services.packaging import completed_generation, package_generation
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from backend.errors import InvalidInput
 
@@ -34,9 +34,11 @@ def deliver_to_git(
     credential: str | None = None,
     token: Secret | None = None,
     username: str = DEFAULT_USERNAME,
+    generation: UUID | None = None,
 ) -> dict[str, Any]:
     """Push the execution's completed generation to a git remote and return what is there now, with the export's id.
 
+    generation: the one that is meant, whatever is the newest.
     repository_name: a bare repository on this machine, made when it is missing; url: an https address. Exactly one.
     credential: the name of one for the url's host. Or else token, and the username that goes with it.
     Raises Conflict where no generation is completed or the key was used for something else, and as
@@ -73,6 +75,7 @@ def deliver_to_git(
         request={"repository_name": repository_name, "url": url, "branch": branch}
         | ({} if credential is None else {"credential": credential}),
         export=export,
+        generation_id=generation,
     )
 
 
@@ -91,6 +94,7 @@ def deliver_to_github(
     description: str = "",
     topics: Sequence[str] = (),
     branch: str = "main",
+    generation: UUID | None = None,
 ) -> dict[str, Any]:
     """Push the execution's completed generation to GitHub and return what is there now, with the export's id.
 
@@ -122,6 +126,7 @@ def deliver_to_github(
         repository_name=repository_name,
         request={**wanted, "credential": credential} | ({} if base_url is None else {"base_url": base_url}),
         export=export,
+        generation_id=generation,
     )
 
 
@@ -140,6 +145,7 @@ def deliver_to_gitlab(
     description: str = "",
     topics: Sequence[str] = (),
     branch: str = "main",
+    generation: UUID | None = None,
 ) -> dict[str, Any]:
     """Push the execution's completed generation to GitLab and return what is there now, with the export's id.
 
@@ -171,6 +177,7 @@ def deliver_to_gitlab(
         repository_name=project_name,
         request={**wanted, "credential": credential} | ({} if base_url is None else {"base_url": base_url}),
         export=export,
+        generation_id=generation,
     )
 
 
@@ -184,10 +191,11 @@ def _delivered_repository(
     repository_name: str,
     request: dict[str, Any],
     export: Callable[[RepositoryExporter, str], dict[str, Any]],
+    generation_id: UUID | None,
 ) -> dict[str, Any]:
     """Export the completed generation unless the key has been delivered, and record it with the request."""
     get_project(user=user, project_id=project.pk, write=True)
-    generation = completed_generation(project=project, execution_id=execution_id)
+    generation = completed_generation(project=project, execution_id=execution_id, generation_id=generation_id)
     exporter = RepositoryExporter(str(project.pk), generation_id=str(generation.pk))
     return delivered(
         RepositoryExport(
@@ -204,10 +212,17 @@ def _delivered_repository(
 
 
 def deliver_archive(
-    *, key: str, project: Project, user: User, execution_id: UUID | None, format: str
+    *,
+    key: str,
+    project: Project,
+    user: User,
+    execution_id: UUID | None,
+    format: str,
+    generation: UUID | None = None,
 ) -> dict[str, Any]:
     """Package the execution's completed generation and return the archive, with the export's id.
 
+    generation: the one that is meant, whatever is the newest.
     format: zip, tar or tar.gz. Raises as `backend.apps.projects.services.generations.package` does.
     """
     if format not in RepositoryExport.ExportType.values or format in {"github", "gitlab", "git"}:
@@ -215,15 +230,15 @@ def deliver_archive(
             f"There is no archive format {format[:50]!r}.", field="format", expected=["zip", "tar", "tar.gz"]
         )
     get_project(user=user, project_id=project.pk, write=True)
-    generation = completed_generation(project=project, execution_id=execution_id)
+    found = completed_generation(project=project, execution_id=execution_id, generation_id=generation)
     return delivered(
         RepositoryExport(
             key=key,
-            generated_project=generation,
+            generated_project=found,
             export_type=format,
             config={"request": {"format": format}},
             created_by=user,
         ),
-        effect=lambda: package(project=project, user=user, execution_id=execution_id, format=format),
+        effect=lambda: package_generation(project=project, generation=found, format=format),
         recorded=lambda result: {"archive_path": result["path"], "archive_size": result["size"]},
     )

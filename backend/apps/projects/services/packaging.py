@@ -36,6 +36,11 @@ def package(*, project: Project, user: User, execution_id: UUID | None, format: 
     """
     get_project(user=user, project_id=project.pk, write=True)
     generation = completed_generation(project=project, execution_id=execution_id)
+    return package_generation(project=project, generation=generation, format=format)
+
+
+def package_generation(*, project: Project, generation: GeneratedProject, format: str) -> dict[str, Any]:
+    """Package one completed generation of the project, as `package` does; the caller has looked who may."""
     recorded = Archive.objects.filter(generated_project=generation, format=format, commit=generation.commit).first()
     if recorded is None or not archive_storage.is_whole(recorded):
         key = f"{generation.pk}/{project.slug}-{generation.commit[:SHORT_COMMIT]}.{format}"
@@ -60,12 +65,18 @@ def package(*, project: Project, user: User, execution_id: UUID | None, format: 
     }
 
 
-def completed_generation(*, project: Project, execution_id: UUID | None) -> GeneratedProject:
+def completed_generation(
+    *, project: Project, execution_id: UUID | None, generation_id: UUID | str | None = None
+) -> GeneratedProject:
     """Return the execution's generation, or without an execution the project's newest completed one.
 
+    generation_id: of the generation that is meant, whatever is the newest.
     Raises Conflict where there is none, or it is not completed.
     """
-    generation = newest_generation(project=project, execution_id=execution_id)
+    if generation_id is None:
+        generation = newest_generation(project=project, execution_id=execution_id)
+    else:
+        generation = GeneratedProject.objects.filter(project=project, pk=generation_id).first()
     if generation is None:
         raise Conflict("Nothing has been generated for this project yet.", hint="Generate its files first.")
     if generation.status != _Status.COMPLETED:
