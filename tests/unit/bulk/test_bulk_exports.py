@@ -26,24 +26,10 @@ from backend.apps.workflows.execution.reconcile import reconcile
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.services import resolve_task
 from backend.errors import Conflict, InDoubt, InvalidInput, NotFound, RemoteRefused
-from tests.unit.exports.bulk_world import World, again, items_of, tasks_in_flight
+from tests.unit.bulk.bulk_world import again, items_of, tasks_in_flight
 
 pytestmark = pytest.mark.django_db
 Item = BulkExportItem.Status
-
-
-@pytest.fixture
-def world(settings, tmp_path, monkeypatch, django_capture_on_commit_callbacks):
-    settings.GENERATED_PROJECTS_DIR = tmp_path / "generated"
-    settings.GIT_STORES_DIR = tmp_path / "stores"
-    settings.ARCHIVES_DIR = tmp_path / "archives"
-    settings.LOCAL_REPOSITORIES_DIR = tmp_path / "repositories"
-    world = World(User.objects.create(username="owner", is_superuser=True))
-    for module in ("services.enqueue", "services.fan_out", "execution.reconcile"):
-        monkeypatch.setattr(f"backend.apps.workflows.{module}.publish_chain", world.publish)
-    # A test's own transaction never commits; what would follow the commit follows at once.
-    monkeypatch.setattr("django.db.transaction.on_commit", lambda work: work())
-    return world
 
 
 def test_everything_is_delivered_and_recorded(world):
@@ -133,7 +119,7 @@ def test_a_lost_round_is_made_good_by_the_clock(world, monkeypatch):
     world.projects(9)
     bulk = world.start(window=2)
     world.work(1)
-    monkeypatch.setattr("tests.unit.exports.bulk_world.advance_after", lambda task_id: None)
+    monkeypatch.setattr("tests.unit.bulk.bulk_world.advance_after", lambda task_id: None)
     rounds = 0
     while again(bulk).status == "running":
         world.work()
