@@ -106,6 +106,11 @@ beat_schedule = {
         "schedule": _environment.reconcile_seconds,
         "options": {"expires": _environment.reconcile_seconds * 2},
     },
+    "start-scheduled-work": {
+        "task": "maintenance.start_scheduled_work",
+        "schedule": 5.0,
+        "options": {"expires": 10.0},
+    },
     "forget-old-answers": {
         "task": "maintenance.forget_old_answers",
         "schedule": 3600.0,

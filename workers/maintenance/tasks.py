@@ -11,11 +11,9 @@ import time
 from django.utils import timezone
 
 from backend.api.idempotency import forget_old_answers as forget_once
-<<<<<<< HEAD
 from backend.apps.authentication.tokens import forget_expired
-=======
 from backend.apps.exports.services.bulk_advance import advance_all
->>>>>>> c374aab (Export many projects at once: planned in chunks, a bounded window in flight, what is unchanged skipped)
+from backend.apps.exports.services.schedule_runs import do_round
 from backend.apps.projects.services.archive_storage import sweep_leftovers
 from backend.apps.projects.services.generation_records import fail_abandoned
 from backend.apps.projects.services.repacking import repack_stores as repack_once
@@ -45,6 +43,12 @@ def reconcile() -> None:
 def advance_bulk_exports() -> None:
     """Let bulk exports go on where the end of a task did not."""
     advance_all(now=timezone.now())
+
+
+@app.task(name="maintenance.start_scheduled_work", send_events=False)
+def start_scheduled_work() -> None:
+    """Start what schedules have due, and see how what they started has ended."""
+    do_round(now=timezone.now())
 
 
 @app.task(name="maintenance.forget_old_answers", send_events=False)

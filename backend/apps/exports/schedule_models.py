@@ -54,8 +54,7 @@ class ExportSchedule(models.Model):
     keep_days = models.PositiveIntegerField(null=True, blank=True)
     """How many days an archive is kept at least; for `archive_generations` how old a generation becomes."""
     notify_url = models.CharField(max_length=1000, blank=True)
-    notify_secret = models.CharField(max_length=100, blank=True)
-    """The name of a credential whose secret signs what is sent to `notify_url`."""
+    """Who is told when one of its runs has failed; what is sent is signed, see `services.notifying`."""
     notify_email = models.JSONField(default=list, blank=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     """On whose behalf it exports; none for what the product brings along."""
@@ -109,7 +108,12 @@ class ScheduleRun(models.Model):
 
     class Meta:
         ordering = ["-due_at", "-id"]
-        constraints = [models.UniqueConstraint(fields=["schedule", "due_at"], name="one_run_per_due_time")]
+        constraints = [
+            models.UniqueConstraint(fields=["schedule", "due_at"], name="one_run_per_due_time"),
+            models.UniqueConstraint(
+                fields=["schedule"], condition=models.Q(status="running"), name="one_run_at_a_time"
+            ),
+        ]
         indexes = [
             models.Index(fields=["status"], name="run_open", condition=models.Q(status__in=["queued", "running"]))
         ]

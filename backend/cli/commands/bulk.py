@@ -52,7 +52,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say what a bulk export would do, and when it would end. Nothing is started."""
-    wanted = _wanted(to, owner, label, project, changed_only, option, all_again, window)
+    wanted = wanted_of(to, owner, label, project, changed_only, option, all_again, window)
     setup_django()
     from django.utils import timezone
 
@@ -90,7 +90,7 @@ def start(
 
     Exit code 1 where --follow sees items fail.
     """
-    wanted = _wanted(to, owner, label, project, changed_only, option, all_again, window)
+    wanted = wanted_of(to, owner, label, project, changed_only, option, all_again, window)
     setup_django()
     from backend.apps.exports.services.bulk_exports import start_bulk_export
     from backend.cli.acting_user import acting_user
@@ -180,7 +180,7 @@ def report(
     write_report(_found(which, user), format="json" if as_json else format, output=output)
 
 
-def _wanted(
+def wanted_of(
     to: str,
     owner: str | None,
     label: str | None,

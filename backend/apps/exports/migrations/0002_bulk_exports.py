@@ -33,7 +33,6 @@ class Migration(migrations.Migration):
                 ('keep_last', models.PositiveIntegerField(blank=True, null=True)),
                 ('keep_days', models.PositiveIntegerField(blank=True, null=True)),
                 ('notify_url', models.CharField(blank=True, max_length=1000)),
-                ('notify_secret', models.CharField(blank=True, max_length=100)),
                 ('notify_email', models.JSONField(blank=True, default=list)),
                 ('next_due_at', models.DateTimeField(blank=True, db_index=True, null=True)),
                 ('last_due_at', models.DateTimeField(blank=True, null=True)),
@@ -144,5 +143,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='schedulerun',
             constraint=models.UniqueConstraint(fields=('schedule', 'due_at'), name='one_run_per_due_time'),
+        ),
+        migrations.AddConstraint(
+            model_name='schedulerun',
+            constraint=models.UniqueConstraint(condition=models.Q(('status', 'running')), fields=('schedule',), name='one_run_at_a_time'),
         ),
     ]

@@ -52,7 +52,7 @@ class ApiSession(requests.Session):
         self.origin = origin
         self.trust_env = False
         self.verify = trusted_certificates()
-        adapter = _PublicAdapter(max_retries=0)
+        adapter = PublicAdapter(max_retries=0)
         self.adapters.clear()
         self.mount(f"{urlsplit(origin).scheme}://", adapter)
 
@@ -104,10 +104,11 @@ class _PublicHTTPSPool(HTTPSConnectionPool):
     ConnectionCls = _PublicHTTPSConnection
 
 
-class _PublicAdapter(HTTPAdapter):
+class PublicAdapter(HTTPAdapter):
     """Looks at whom it has reached before the first byte of a request, and so of a token, is sent."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  (as the base class has it)
+        """Have every connection look."""
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _PublicHTTPPool, "https": _PublicHTTPSPool}
 
