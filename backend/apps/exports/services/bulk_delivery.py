@@ -6,14 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from backend.apps.authentication.models import User
-from backend.apps.exports.bulk_models import BulkExportItem
+from backend.apps.exports.bulk_models import BulkExportItem, LastDelivery
 from backend.apps.exports.destination import ARCHIVES, delivery_arguments
+from backend.apps.exports.pacing import Use
 from backend.apps.exports.services.deliver import (
     deliver_archive,
     deliver_to_git,
     deliver_to_github,
     deliver_to_gitlab,
 )
+from backend.apps.exports.services.pacing_accounts import account_of
+from backend.apps.exports.services.pacing_store import Pacer
 from backend.apps.projects.models import Project
 from backend.errors import NotFound
 
@@ -43,5 +46,10 @@ def deliver_item(*, key: str, project: Project, user: User, item_id: int) -> dic
     }
     if bulk.export_type in ARCHIVES:
         return deliver_archive(**common, format=bulk.export_type)
+    account = account_of(bulk.export_type, bulk.destination, user=user, project_id=project.pk)
+    if account is not None and account.public:
+        known = LastDelivery.objects.filter(destination_key=bulk.destination_key, project=project).exists()
+        use = (Use.of_known_repository if known else Use.of_new_repository)(account.kind)
+        Pacer(account).wait_for_place(key, use)
     arguments = delivery_arguments(bulk.export_type, bulk.destination, project=project)
     return _DELIVER[bulk.export_type](**common, **arguments)

@@ -12,9 +12,12 @@ from typing import Any
 
 from backend.apps.authentication.models import User
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
+from backend.apps.exports.pacing import SPACING, Forecast, Use, forecast, known_limits
 from backend.apps.exports.selection import stored_selection
 from backend.apps.exports.services.bulk_exports import check_bulk_export
 from backend.apps.exports.services.bulk_planning import all_candidates
+from backend.apps.exports.services.pacing_accounts import account_of
+from backend.apps.exports.services.pacing_store import Pacer
 
 RECENT = 20
 """From how many bulk exports of the same type the speed without limits is taken."""
@@ -41,10 +44,16 @@ def outlook(*, user: User, now: datetime, **wanted: Any) -> Outlook:  # noqa: AN
     columns = check_bulk_export(user=user, **wanted)
     bulk = BulkExport(created_by=user, **columns)
     counts = {"": 0, BulkExportItem.Reason.UNCHANGED.value: 0, BulkExportItem.Reason.NOTHING_GENERATED.value: 0}
+    new = 0
     for candidate in all_candidates(stored_selection(bulk.selection), bulk=bulk):
         counts[candidate.reason] += 1
-    seconds = _measured_seconds(bulk.export_type, deliveries=counts[""])
-    bound_by = "what such deliveries have taken" if seconds is not None else ""
+        new += not candidate.reason and not candidate.known
+    told = _paced(bulk, deliveries=counts[""], new=new, now=now)
+    seconds = told.seconds if told is not None else None
+    measured = _measured_seconds(bulk.export_type, deliveries=counts[""])
+    bound_by = told.bound_by if told is not None else ""
+    if measured is not None and measured > (seconds or 0.0):
+        seconds, bound_by = measured, "what such deliveries have taken"
     return Outlook(
         total=sum(counts.values()),
         deliveries=counts[""],
@@ -67,6 +76,15 @@ def outlook_json(found: Outlook) -> Mapping[str, Any]:
         "ends_at": found.ends_at.isoformat() if found.ends_at else None,
         "bound_by": found.bound_by or None,
     }
+
+
+def _paced(bulk: BulkExport, *, deliveries: int, new: int, now: datetime) -> Forecast | None:
+    account = account_of(bulk.export_type, bulk.destination, user=bulk.created_by)
+    if account is None:
+        return None
+    uses = [Use.of_new_repository(account.kind)] * new + [Use.of_known_repository(account.kind)] * (deliveries - new)
+    spacing = SPACING[account.kind] if account.public else 0.0
+    return forecast(known_limits(account), Pacer(account).state(), uses=uses, now=now.timestamp(), spacing=spacing)
 
 
 def _measured_seconds(export_type: str, *, deliveries: int) -> float | None:
