@@ -20,6 +20,7 @@ api_v1: list[URLPattern | URLResolver] = [
     path("auth/", include("backend.apps.authentication.urls")),
     path("", include("backend.apps.projects.urls")),
     path("", include("backend.apps.workflows.urls")),
+    path("", include("backend.apps.exports.bulk_urls")),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
