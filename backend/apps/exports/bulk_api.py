@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import StreamingHttpResponse
@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from backend.api.views import ApiViewSet
 from backend.apps.authentication.requests import user_of
+from backend.apps.authentication.roles import Scope
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
 from backend.apps.exports.bulk_selectors import find_bulk_export, visible_bulk_exports
 from backend.apps.exports.bulk_serializers import (
@@ -40,6 +41,10 @@ class BulkExportViewSet(ApiViewSet):
 
     serializer_class = BulkExportSerializer
     lookup_url_kwarg = "bulk_export_id"
+    scopes: ClassVar = {
+        "plan": Scope.READ,
+        **dict.fromkeys(("create", "pause", "resume", "cancel", "retry"), Scope.RUN),
+    }
 
     @extend_schema(summary="List your bulk exports")
     def list(self, request: Request) -> Response:

@@ -47,7 +47,8 @@ class Progress:
 
 def visible_bulk_exports(*, user: User) -> QuerySet[BulkExport]:
     """Return the bulk exports that the user started; all for a superuser; newest first."""
-    if not user.is_active:
+    if not user.is_active or (user.grant is not None and user.grant.project_id is not None):
+        # A bulk export is of many projects: a token for one of them is not for it.
         return BulkExport.objects.none()
     rows = BulkExport.objects.select_related("created_by", "schedule")
     return rows if user.is_superuser else rows.filter(created_by=user)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import UUID
 
 from django.urls import reverse
@@ -13,6 +14,7 @@ from rest_framework.response import Response
 
 from backend.api.views import ApiViewSet
 from backend.apps.authentication.requests import user_of
+from backend.apps.authentication.roles import Scope
 from backend.apps.exports.bulk_serializers import RunSerializer, ScheduleSerializer, ScheduleWish
 from backend.apps.exports.schedule_models import ExportSchedule
 from backend.apps.exports.schedule_selectors import find_schedule, run_json, schedule_json, visible_schedules
@@ -24,6 +26,7 @@ class ExportScheduleViewSet(ApiViewSet):
 
     serializer_class = ScheduleSerializer
     lookup_url_kwarg = "schedule_id"
+    scopes: ClassVar = dict.fromkeys(("create", "destroy", "pause", "resume", "run"), Scope.RUN)
 
     @extend_schema(summary="List your schedules")
     def list(self, request: Request) -> Response:

@@ -17,7 +17,8 @@ from backend.errors import NotFound
 
 def visible_schedules(*, user: User) -> QuerySet[ExportSchedule]:
     """Return the user's own schedules; all of them, the product's too, for a superuser."""
-    if not user.is_active:
+    if not user.is_active or (user.grant is not None and user.grant.project_id is not None):
+        # A schedule is of many projects: a token for one of them is not for it.
         return ExportSchedule.objects.none()
     rows = ExportSchedule.objects.select_related("owner")
     return rows if user.is_superuser else rows.filter(owner=user)

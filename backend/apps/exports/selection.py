@@ -1,6 +1,6 @@
 """Which projects a bulk export is of: read from what was asked for, and turned into a query.
 
-A user's selection never reaches beyond the projects that the user may change.
+A user's selection never reaches beyond the projects that the user may export.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from backend.apps.authentication.models import User
-from backend.apps.projects.models import Project, ProjectMembership
-from backend.apps.projects.selectors import SLUG, WRITING_ROLES, visible_projects
+from backend.apps.authentication.roles import Right
+from backend.apps.projects.models import Project
+from backend.apps.projects.selectors import SLUG, projects_with_right
 from backend.errors import InvalidInput, NotFound
 
 KINDS = ("all", "owner", "label", "list")
@@ -75,18 +76,9 @@ def stored_selection(value: Mapping[str, Any]) -> Selection:
     return Selection(**{**value, "projects": tuple(value.get("projects", ()))})
 
 
-def writable_projects(*, user: User) -> QuerySet[Project]:
-    """Return the projects that the user may change, and so export."""
-    visible = visible_projects(user=user)
-    if user.is_superuser:
-        return visible
-    writes = ProjectMembership.objects.filter(user=user, role__in=WRITING_ROLES).values("project_id")
-    return visible.filter(Q(owner=user) | Q(pk__in=writes))
-
-
 def selected_projects(selection: Selection, *, user: User) -> QuerySet[Project]:
     """Return the projects of a selection, whether changed or not, by their ids."""
-    projects = writable_projects(user=user)
+    projects = projects_with_right(user=user, right=Right.RUN)
     if selection.kind == "owner":
         projects = projects.filter(owner__username=selection.owner)
     elif selection.kind == "label":
@@ -117,7 +109,7 @@ def _listed(value: Any, *, user: User) -> tuple[str, ...]:  # noqa: ANN401
             if not SLUG.fullmatch(text):
                 raise InvalidInput(f"{text[:100]!r} is neither a slug nor an id.", field=field) from None
             slugs.add(text)
-    mine = writable_projects(user=user)
+    mine = projects_with_right(user=user, right=Right.RUN)
     by_id = dict(mine.filter(pk__in=ids).values_list("pk", "slug")) if ids else {}
     by_slug = {slug: pk for pk, slug in mine.filter(slug__in=slugs).values_list("pk", "slug")} if slugs else {}
     missing = [str(pk) for pk in ids if pk not in by_id] + [slug for slug in slugs if slug not in by_slug]

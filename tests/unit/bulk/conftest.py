@@ -15,8 +15,9 @@ def world(db, settings, tmp_path, monkeypatch):
     settings.ARCHIVES_DIR = tmp_path / "archives"
     settings.LOCAL_REPOSITORIES_DIR = tmp_path / "repositories"
     world = World(User.objects.create(username="owner", is_superuser=True))
-    for module in ("services.enqueue", "services.fan_out", "execution.reconcile"):
+    for module in ("execution.chains", "execution.lost_messages"):
         monkeypatch.setattr(f"backend.apps.workflows.{module}.publish_chain", world.publish)
+    monkeypatch.setattr("backend.apps.workflows.execution.lost_messages.oldest_waiting", dict)
     # A test's own transaction never commits; what would follow the commit follows at once.
     monkeypatch.setattr("django.db.transaction.on_commit", lambda work: work())
     return world

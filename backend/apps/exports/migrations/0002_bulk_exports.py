@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('exports', '0001_initial'),
-        ('projects', '0003_project_labels'),
+        ('projects', '0004_project_labels'),
         ('workflows', '0002_events_count_themselves'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.utils import timezone
 
+from backend.apps.workflows.execution.chains import send
 from backend.apps.workflows.execution.reopening import ANEW
 from backend.apps.workflows.methods import check_call
 from backend.apps.workflows.models import TaskExecution
-from backend.apps.workflows.publishing import publish_chain, publish_grace
+from backend.apps.workflows.publishing import sending
 
 Status = TaskExecution.Status
 
@@ -40,7 +40,7 @@ def enqueue_calls(*, method: str, user_id: Any, calls: Sequence[Call], max_retri
     """
     for call in calls[:1]:
         check_call(method, call.arguments)
-    unless_claimed_by = timezone.now() + publish_grace(0)
+    out = sending(timezone.now())
     tasks = TaskExecution.objects.bulk_create(
         TaskExecution(
             key=call.key,
@@ -51,11 +51,12 @@ def enqueue_calls(*, method: str, user_id: Any, calls: Sequence[Call], max_retri
             description=f"{call.project_name} · {method}"[:300],
             max_retries=max_retries,
             ready=True,
-            next_publish_at=unless_claimed_by,
+            **out,
         )
         for call in calls
     )
-    _send_after_commit(tasks)
+    for task in tasks:
+        send([task])
     return tasks
 
 
@@ -64,28 +65,19 @@ def take_up_again(task_ids: Collection[UUID]) -> None:
     ended = TaskExecution.objects.filter(pk__in=task_ids, status__in=[Status.FAILED, Status.CANCELLED])
     tasks = list(ended.defer("arguments"))
     TaskExecution.objects.filter(pk__in=[task.pk for task in tasks]).update(
-        **{**ANEW, "ready": True, "next_publish_at": timezone.now() + publish_grace(0)}
+        **{**ANEW, "ready": True, **sending(timezone.now())}
     )
-    _send_after_commit(tasks)
+    for task in tasks:
+        send([task])
 
 
 def withdraw(task_ids: Collection[UUID], *, now: datetime) -> None:
     """End those of the tasks as cancelled that nobody has begun."""
     waiting = TaskExecution.objects.filter(pk__in=task_ids, status=Status.PENDING)
-    waiting.update(status=Status.CANCELLED, next_publish_at=None, not_before=None, completed_at=now)
+    waiting.update(status=Status.CANCELLED, published_at=None, next_publish_at=None, not_before=None, completed_at=now)
 
 
 def stop(task_ids: Collection[UUID], *, now: datetime) -> None:
     """Cancel the tasks: those that wait at once, those that run within seconds."""
     withdraw(task_ids, now=now)
     TaskExecution.objects.filter(pk__in=task_ids, status=Status.RUNNING).update(cancel_requested_at=now)
-
-
-def _send_after_commit(tasks: Sequence[TaskExecution]) -> None:
-    def send() -> None:
-        for task in tasks:
-            if not publish_chain([task]):
-                # The others would fare no better; the reconciler sends what nobody has claimed.
-                break
-
-    transaction.on_commit(send)

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('projects', '0002_bases_seals_and_archive_keys'),
+        ('projects', '0003_organisations'),
     ]
 
     operations = [
