@@ -1,10 +1,11 @@
-"""A bulk export on real processes: everything is delivered, a killed worker costs nothing, the second night is short."""
+"""A bulk export on real processes: all is delivered, a killed worker costs nothing, the second night is short."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,8 +32,8 @@ def export_worker_children(installation: Installation) -> list[int]:
     mine = []
     for pid in found:
         try:
-            environment = open(f"/proc/{pid}/environ", "rb").read()
-            parent = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
         if os.fsencode(str(installation.data_dir)) in environment and str(parent) in found:
