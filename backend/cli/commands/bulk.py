@@ -175,9 +175,10 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write what became of every item."""
+    found = _found(which, user)
     from backend.cli.bulk_view import write_report
 
-    write_report(_found(which, user), format="json" if as_json else format, output=output)
+    write_report(found, format="json" if as_json else format, output=output)
 
 
 def wanted_of(
