@@ -126,6 +126,11 @@ beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "fail-abandoned-exports": {
+        "task": "maintenance.fail_abandoned_exports",
+        "schedule": 20.0,
+        "options": {"expires": 20.0},
+    },
     "sweep-archives": {
         "task": "maintenance.sweep_archives",
         "schedule": 3600.0,

@@ -13,14 +13,17 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     │   ├── InvalidEndpoint           invalid_endpoint      backend.apps.agents.errors
     │   ├── InvalidDefinition         invalid_definition    backend.apps.workflows.errors
     │   ├── InvalidExpression         invalid_expression    backend.apps.workflows.errors
+    │   ├── ExportNotReady            export_not_ready      backend.apps.exports.errors
     │   ├── PayloadTooLarge           payload_too_large     backend.api.errors
     │   └── IdempotencyKeyReused      idempotency_key_reused  backend.api.errors
     ├── NotFound                      not_found             absent, or a stranger's
     ├── PermissionRefused             permission_denied
+    │   └── LinkExpired               link_expired          backend.apps.exports.errors
     ├── Conflict                      conflict              the present state does not allow it
     │   ├── IdempotencyKeyInUse       idempotency_key_in_use  backend.api.errors; passes by itself
     │   ├── RepositoryExists          repository_exists     backend.apps.projects.errors
     │   ├── OrganisationInactive      organisation_inactive  backend.apps.projects.errors
+    │   ├── FileChanged               precondition_failed   backend.apps.projects.errors
     │   ├── Diverged                  diverged              backend.apps.projects.errors
     │   ├── FolderLocked              folder_locked         backend.cli.errors
     │   ├── StackRunning              stack_running         backend.cli.errors

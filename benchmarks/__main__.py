@@ -5,27 +5,29 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.measure import Row, Skipped
+from benchmarks.measure import Row, Skipped, measure_here
 from tests.integration.postgresql import PostgreSQL
 
-# In this order: what starts workers comes first, before the database has grown.
 MEASUREMENTS = {
     "chains": "benchmarks.chain",
     "rest": "benchmarks.rest",
+    "endurance": "benchmarks.endurance",
     "growth": "benchmarks.growth",
     "trees": "benchmarks.generation",
     "regeneration": "benchmarks.regeneration",
     "templates": "benchmarks.templates",
     "delivery": "benchmarks.delivery",
     "memory": "benchmarks.memory",
+    "downloads": "benchmarks.downloads",
 }
 
 
@@ -38,14 +40,11 @@ def main() -> None:
     chosen = parser.parse_args()
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rmb-"))
-        os.environ["REPOMILL_DATA_DIR"] = folder
-        os.environ.pop("DATABASE_URL", None)
-        if not chosen.sqlite:
-            os.environ["DATABASE_URL"] = stack.enter_context(PostgreSQL()).create_database()
+        server = None if chosen.sqlite else stack.enter_context(PostgreSQL())
         os.environ["DJANGO_SETTINGS_MODULE"] = "backend.config.settings.base"
         # The git server that is pushed to listens on this machine.
         os.environ["REPOMILL_GIT_INTERNAL_HOSTS"] = "127.0.0.1"
-        found = _measure(Path(folder), chosen.quick, chosen.only)
+        found = _measure(Path(folder), server, chosen.quick, chosen.only)
     console = Console(width=150)
     console.print(_table([row for row in found if isinstance(row, Row)]))
     for left_out in found:
@@ -53,16 +52,18 @@ def main() -> None:
             console.print(f"skipped: {left_out.what}: {left_out.why}")
 
 
-def _measure(folder: Path, quick: bool, only: list[str]) -> list[Row | Skipped]:
-    import django
-
-    django.setup()
+def _measure(folder: Path, server: PostgreSQL | None, quick: bool, only: list[str]) -> list[Row | Skipped]:
+    """Make each measurement in a process, a data folder and a database of its own."""
     rows: list[Row | Skipped] = []
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         for name in only:
             task = progress.add_task(f"measuring {name}", total=None)
-            rows += import_module(MEASUREMENTS[name]).measure(folder, quick=quick)
+            (own := folder / name).mkdir()
+            os.environ["REPOMILL_DATA_DIR"] = str(own)
+            os.environ["DATABASE_URL"] = server.create_database() if server else ""
+            with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
+                rows += process.submit(measure_here, MEASUREMENTS[name], own, quick).result()
             progress.remove_task(task)
     return rows
 

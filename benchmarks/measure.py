@@ -6,6 +6,8 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,15 @@ class Skipped:
 
     what: str
     why: str
+
+
+def measure_here(module: str, folder: Path, quick: bool) -> list[Row | Skipped]:
+    """Return what a module measures in this process, whose environment says where."""
+    import django
+
+    django.setup()
+    found: list[Row | Skipped] = import_module(module).measure(folder, quick=quick)
+    return found
 
 
 def milliseconds(value: float) -> str:

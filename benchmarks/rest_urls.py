@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from backend.api.models import IdempotentRequest
+from backend.apps.authentication.requests import user_of
 from backend.config.urls import handler400, handler403, handler404, handler500, urlpatterns
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
@@ -19,7 +20,7 @@ class Bare(APIView):
     """Inserts one row for whoever has a token, as every view of the API asks for one."""
 
     def post(self, request: Request) -> Response:
-        row = IdempotentRequest.objects.create(user_id=request.user.pk, key=str(uuid4()), body=request.data)
+        row = IdempotentRequest.objects.create(user=user_of(request), key=str(uuid4()))
         return Response({"id": row.pk}, status=202)
 
 

@@ -14,7 +14,8 @@ from types import FrameType, TracebackType
 
 from celery.signals import worker_process_init
 
-from backend.apps.workflows.execution.interruption import Interrupted, Interruption, Uninterruptible
+from backend.apps.workflows.execution.interruption import Interrupted, Interruption, Uninterruptible, WorkerStops
+from workers.draining import draining_is_over
 
 SIGNAL = signal.SIGUSR2
 
@@ -46,6 +47,9 @@ class MainThread:
         # Here and not at the start of the process: the pool resets signals after its initializers. The handler stays,
         # since a late signal that found none would end the process.
         signal.signal(SIGNAL, _on_signal)
+        if draining_is_over():
+            # It was waiting in this process already when the worker was asked to stop.
+            raise WorkerStops
         MainThread._current = self
         return self
 
@@ -62,5 +66,9 @@ class MainThread:
 
 def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (what a handler is given)
     current = MainThread._current
-    if current is not None and current._wanted:
+    if current is None:
+        return
+    if current._wanted:
         raise Interrupted
+    if draining_is_over():
+        raise WorkerStops

@@ -23,6 +23,7 @@ from backend.config.celery import app
 from backend.errors import ConfigurationError, RepomillError, TimeLimitExceeded
 from workers.call import TaskCall
 from workers.interruption import interruption
+from workers.observation import observed
 
 logger = get_task_logger(__name__)
 
@@ -84,12 +85,14 @@ def service_task(name: str, *, afterwards: Callable[[UUID], None] | None = None)
 
 
 def _run(task: ServiceTask, body: Body, task_id: UUID, afterwards: Callable[[UUID], None] | None = None) -> None:
-    outcome = execute(
-        task_id,
-        service=functools.partial(_serve, body),
-        worker=str(task.request.hostname or "inline"),
-        interruption=interruption(),
-    )
+    with observed(task_id, method=task.name) as observation:
+        outcome = execute(
+            task_id,
+            service=observation.telling(functools.partial(_serve, body)),
+            worker=str(task.request.hostname or "inline"),
+            interruption=interruption(),
+        )
+        observation.ended(outcome)
     if afterwards is not None and not isinstance(outcome, TryAgain):
         afterwards(task_id)
     match outcome:

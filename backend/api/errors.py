@@ -31,6 +31,7 @@ STATUS_BY_CODE = {
     "permission_denied": 403,
     "not_found": 404,
     "conflict": 409,
+    "precondition_failed": 412,
     "idempotency_key_reused": 422,
     "idempotency_key_in_use": 409,
     "payload_too_large": 413,
@@ -38,6 +39,8 @@ STATUS_BY_CODE = {
     "organisation_busy": 429,
     "in_doubt": 409,
     "remote_refused": 502,
+    # The value that was given, and not the other system's trouble.
+    "credential_rejected": 422,
     "temporary_failure": 503,
     "time_limit_exceeded": 504,
     "configuration_error": 500,

@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db import transaction
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -62,11 +63,14 @@ def read_key(request: Request) -> str | None:
 
 
 def fingerprint(request: Request) -> str:
-    """Return the SHA-256 of method, path with query, content type and body."""
+    """Return a keyed hash of method, path with query, content type and body.
+
+    Keyed, since a body may hold a password that could be guessed by its plain hash.
+    """
     said = (request.method or "", request.get_full_path(), request.content_type or "")
     digest = hashlib.sha256("\n".join(said).encode(errors="surrogateescape"))
     digest.update(b"\n" + request.body)
-    return digest.hexdigest()
+    return salted_hmac("repomill.idempotency", digest.digest(), algorithm="sha256").hexdigest()
 
 
 def forget_old_answers() -> int:

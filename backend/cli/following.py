@@ -83,6 +83,7 @@ def event_line(event: ExecutionEvent) -> str:
             f"{event.data['method']}, attempt {event.data['attempt']}: {event.data['error']['message']}"
             f" Again in {event.data['seconds']} s."
         ),
+        "task_handed_back": lambda: f"attempt {event.data['attempt']} was handed back, because its worker stopped",
         "lease_expired": lambda: f"attempt {event.data['attempt']} was lost with {event.data['worker']}",
         "message_lost": lambda: f"{event.data['method']}: nobody answered its message; it is sent again",
         "step_started": lambda: " -> ".join(event.data["methods"]),

@@ -1,4 +1,4 @@
-"""ASGI entry point of the web process: event streams and the MCP server in front, and behind them Django."""
+"""ASGI entry point of the web process: event streams, the MCP server and files in front, and behind them Django."""
 
 import os
 
@@ -7,6 +7,7 @@ from django.core.asgi import get_asgi_application
 
 from backend.api.admission import Admission
 from backend.api.body_limit import BodyLimit
+from backend.api.file_sender import FileSender
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.config.settings.base")
 
@@ -17,4 +18,5 @@ from backend.apps.agents.mcp_server.http import Mounted  # noqa: E402
 from backend.apps.workflows.streaming.application import EventStreams  # noqa: E402
 
 admission = Admission(django_application, most=settings.REQUESTS_AT_ONCE, patience=settings.REQUESTS_WAIT_SECONDS)
-application = EventStreams(Mounted(BodyLimit(admission)))
+# Files are sent outside of the admission: who downloads slowly must not keep others waiting for their turn.
+application = EventStreams(Mounted(FileSender(BodyLimit(admission))))

@@ -8,6 +8,7 @@ password can lie in a file whose path is given: DATABASE_URL_FILE for DATABASE_U
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 # sun_path holds 108 bytes; what is left over is room for the names that servers append.
 LONGEST_SOCKET_PATH = 100
+ARCHIVE_SENDERS = ("repomill", "web-server", "storage")
+_LOCATION = re.compile(r"/(?:[A-Za-z0-9._~-]+/)+", re.ASCII)
+# What a link on a page of ours may lead to: nothing that a browser would run, and no password.
+LINK = re.compile(r"(https?://[A-Za-z0-9._:\[\]-]+)?(/[A-Za-z0-9._~/-]*)?")
 CREDENTIAL_KEYS = "credential_keys"
 """The file among the secrets that holds the credentials' keys, unless another is named."""
 
@@ -73,6 +78,27 @@ class Environment:
     that header means nothing."""
     largest_body: int
     """REPOMILL_LARGEST_BODY: bytes that a request's body may have; default 10 MiB. Uploads of files have their own."""
+    archives_sent_by: str
+    """REPOMILL_ARCHIVES_SENT_BY: who sends archives to those who download them. `repomill` itself (the default);
+    `web-server`: the one in front, told by X-Accel-Redirect; `storage`: the object storage, to whose own signed address
+    the client is sent on."""
+    archives_location: str
+    """REPOMILL_ARCHIVES_LOCATION: the path below which the web server in front has the folder of archives, for its own
+    use alone; default /_archives/."""
+    drain_seconds: float
+    """REPOMILL_DRAIN_SECONDS: how long a worker that is asked to stop lets its work finish; default 6. What is not done
+    by then is handed back. It must lie below the time after which the worker is killed: 10 s in `repomill up`."""
+    web_url: str
+    """REPOMILL_WEB_URL: where browsers reach the web process, for links; `repomill up` knows its own."""
+    flower_url: str
+    """REPOMILL_FLOWER_URL: where browsers reach Flower, an address or a path such as /flower/; empty: no link."""
+    log_format: str
+    """REPOMILL_LOG_FORMAT: `line` for a person, or `json`, one object a line."""
+    traces_to: str
+    """REPOMILL_TRACES_TO: where traces are sent, the address of an OTLP collector such as
+    http://collector:4318/v1/traces, or written, the absolute path of a file; empty: nowhere, at no cost."""
+    flower_control: bool
+    """REPOMILL_FLOWER_CONTROL: let Flower stop workers and revoke tasks; default no, it only watches."""
 
     @property
     def embedded_broker(self) -> bool:
@@ -144,6 +170,14 @@ def _parse(env: Env) -> Environment:
         rate_login=read_rate("REPOMILL_RATE_LOGIN", env.str("REPOMILL_RATE_LOGIN", "") or "30/minute"),
         proxies=env.int("REPOMILL_PROXIES", 0),
         largest_body=env.int("REPOMILL_LARGEST_BODY", 10 * 1024 * 1024),
+        archives_sent_by=env.str("REPOMILL_ARCHIVES_SENT_BY", "") or "repomill",
+        archives_location=env.str("REPOMILL_ARCHIVES_LOCATION", "") or "/_archives/",
+        drain_seconds=env.float("REPOMILL_DRAIN_SECONDS", 6.0),
+        web_url=env.str("REPOMILL_WEB_URL", "").rstrip("/"),
+        flower_url=env.str("REPOMILL_FLOWER_URL", ""),
+        log_format=env.str("REPOMILL_LOG_FORMAT", "line"),
+        traces_to=env.str("REPOMILL_TRACES_TO", ""),
+        flower_control=env.bool("REPOMILL_FLOWER_CONTROL", False),
     )
 
 
@@ -171,11 +205,13 @@ def _check(environment: Environment) -> Environment:
             f"BACKEND_URL must be an origin such as https://repomill.example.org, not {environment.backend_url!r}.",
             field="BACKEND_URL",
         )
+    _check_telling(environment)
     for name, value in (
         ("REPOMILL_LEASE_SECONDS", environment.lease_seconds),
         ("REPOMILL_RECONCILE_SECONDS", environment.reconcile_seconds),
         ("REPOMILL_TASK_SOFT_LIMIT", environment.task_soft_limit),
         ("REPOMILL_WORKER_CONCURRENCY", environment.worker_concurrency),
+        ("REPOMILL_DRAIN_SECONDS", environment.drain_seconds),
         ("REPOMILL_LARGEST_BODY", environment.largest_body),
     ):
         if value <= 0:
@@ -186,6 +222,17 @@ def _check(environment: Environment) -> Environment:
         raise ConfigurationError(
             "REPOMILL_TASK_HARD_LIMIT must be above REPOMILL_TASK_SOFT_LIMIT.", field="REPOMILL_TASK_HARD_LIMIT"
         )
+    if environment.archives_sent_by not in ARCHIVE_SENDERS:
+        raise ConfigurationError(
+            f"REPOMILL_ARCHIVES_SENT_BY must be one of {', '.join(ARCHIVE_SENDERS)},"
+            f" not {environment.archives_sent_by!r}.",
+            field="REPOMILL_ARCHIVES_SENT_BY",
+        )
+    if not _LOCATION.fullmatch(environment.archives_location):
+        raise ConfigurationError(
+            f"REPOMILL_ARCHIVES_LOCATION must be a path such as /_archives/, not {environment.archives_location!r}.",
+            field="REPOMILL_ARCHIVES_LOCATION",
+        )
     if environment.embedded_broker and len(os.fsencode(environment.broker_socket)) > LONGEST_SOCKET_PATH:
         raise ConfigurationError(
             f"The data folder's path is too long for a Unix socket ({environment.broker_socket}).",
@@ -194,6 +241,25 @@ def _check(environment: Environment) -> Environment:
             " or REDIS_URL to a server of your own.",
         )
     return environment
+
+
+def _check_telling(environment: Environment) -> None:
+    """Check what is told of the installation, and where."""
+    if environment.log_format not in {"line", "json"}:
+        raise ConfigurationError(
+            f"REPOMILL_LOG_FORMAT must be line or json, not {environment.log_format!r}.", field="REPOMILL_LOG_FORMAT"
+        )
+    if environment.traces_to and not environment.traces_to.startswith(("http://", "https://", "/")):
+        raise ConfigurationError(
+            f"REPOMILL_TRACES_TO must be an http address or an absolute path, not {environment.traces_to!r}.",
+            field="REPOMILL_TRACES_TO",
+        )
+    for name, address in (("REPOMILL_WEB_URL", environment.web_url), ("REPOMILL_FLOWER_URL", environment.flower_url)):
+        if address and not LINK.fullmatch(address):
+            raise ConfigurationError(
+                f"{name} must be an address such as https://repomill.example.org or a path, not {address!r}.",
+                field=name,
+            )
 
 
 class _only:  # noqa: N801  (used as a context manager, reads as a word)

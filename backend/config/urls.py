@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from backend.api.health import healthz, readyz
+from backend.metrics.views import metrics
 
 handler400 = "backend.api.errors.bad_request"
 handler403 = "backend.api.errors.forbidden"
@@ -18,9 +19,16 @@ handler500 = "backend.api.errors.server_error"
 # Every app brings the paths of its own nouns; here is only said where they begin.
 api_v1: list[URLPattern | URLResolver] = [
     path("auth/", include("backend.apps.authentication.urls")),
+    path("", include("backend.apps.credentials.urls")),
     path("", include("backend.apps.projects.urls")),
     path("", include("backend.apps.workflows.urls")),
     path("", include("backend.apps.exports.bulk_urls")),
+    path("", include("backend.apps.projects.flat_urls")),
+    path("", include("backend.apps.projects.generation_urls")),
+    path("", include("backend.apps.projects.file_urls")),
+    path("", include("backend.apps.exports.flat_urls")),
+    path("", include("backend.apps.exports.urls")),
+    path("", include("backend.apps.agents.urls")),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -30,6 +38,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc/", SpectacularRedocView.as_view(url_name="schema", template_name="api/redoc.html"), name="redoc"),
     path("admin/", admin.site.urls),
+    # Where Flower's link leads: an address that stays, wherever a task is shown one day.
+    path("tasks/<uuid:task_id>/", RedirectView.as_view(url="/admin/workflows/taskexecution/%(task_id)s/change/")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]

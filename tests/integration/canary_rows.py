@@ -69,6 +69,8 @@ GENERATION = [
     *_generation("create_gitignore", {"patterns": ["*.pyc"]}, None, ""),
     *_generation("create_readme", {"content": "# x"}, None, ""),
     *_generation("cleanup", {}, None, ""),
+    Row("generation.remove_project", {"project_id": str(uuid4()), "generations": []}),
+    Row("generation.remove_project", {"project_id": "no id", "generations": []}, "internal_error"),
 ]
 
 
@@ -129,7 +131,7 @@ def _hosted(host: str, wanted: str, url: str) -> list[Row]:
         row("remote_refused", reply=(422, {}), verbs=("POST",)),
         row("remote_refused", reply=(302, {"Location": f"{NOBODY}/?token=TOKEN"})),
         # Each of these takes ten seconds, and both hosts are asked through the same session: one of them each.
-        row("remote_unreachable", **({"reply": (503, {})} if host == "github" else {"base_url": NOBODY})),
+        row("remote_unreachable", reply=(503, {})) if host == "github" else row("remote_unreachable", base_url=NOBODY),
         row("invalid_input", base_url="https://user:pw@host.example"),
         row("invalid_input", name="-no-name"),
         Row(method, {f"{host}_token": "TOKEN", wanted: "x"}, "conflict"),

@@ -199,7 +199,7 @@ def test_the_process_says_what_does_not_work(web: WebProcess) -> None:
     with httpx.Client(base_url=web.origin, trust_env=False) as client:
         assert client.get("/healthz").json() == {"status": "ok"}
         ready = client.get("/readyz")
-        assert (ready.status_code, ready.json()) == (503, {"status": "unavailable", "failing": ["broker"]})
+        assert (ready.status_code, ready.json()["failing"]) == (503, ["broker"])
         page = client.get("/api/docs/")
         script = page.text.partition('src="')[2].partition('"')[0]
         assert client.get(script).status_code == 200

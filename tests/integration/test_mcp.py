@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import TextContent
 
 from tests.integration.installation import ROOT, Installation
 from tests.integration.trees import archive_tree, clone, tree_of
@@ -106,14 +107,17 @@ async def by_http(installation: Installation, user: str) -> AsyncIterator[Client
 async def use(client: Client, tool: str, **arguments: Any) -> Any:
     answer = await client.call_tool(tool, arguments)
     assert not answer.is_error, answer.structured_content
-    assert json.loads(answer.content[0].text) == answer.structured_content
+    (content,) = answer.content
+    assert isinstance(content, TextContent)
+    assert json.loads(content.text) == answer.structured_content
     return answer.structured_content
 
 
 async def refused(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     answer = await client.call_tool(tool, arguments)
     assert answer.is_error, answer.structured_content
-    return answer.structured_content
+    told: dict[str, Any] = answer.structured_content
+    return told
 
 
 WAYS = pytest.mark.parametrize("way", [by_stdio, by_http], ids=["stdio", "http"])
@@ -181,14 +185,23 @@ def test_files_are_written_and_delivered(shop: Installation, way: Any, tmp_path:
             packaged = await use(client, "read_task", task=package["task"])
             pushing = await use(client, "export_project", project="shop", to="git", repository_name=f"shop-{folder}")
             pushed = await use(client, "read_task", task=pushing["task"])
-            return listed, read, diff, made, packaged, pushed
+            zipping = await use(client, "export_project", project="shop", to="zip")
+            zipped = await use(client, "read_task", task=zipping["task"])
+            link = await use(client, "download_link", export=zipped["result"]["export"], seconds=600)
+            no_link = await refused(client, "download_link", export=pushed["result"]["export"])
+            assert no_link["code"] == "export_not_ready"
+            return listed, read, diff, made, packaged, pushed, link
 
-    listed, read, diff, made, packaged, pushed = asyncio.run(story())
+    listed, read, diff, made, packaged, pushed, link = asyncio.run(story())
     assert [each["path"] for each in listed["files"]] == [f"{folder}/logo.png", f"{folder}/main.py"]
     assert read["content"] == "print('hi')\n"
     assert "+print('hi')" in diff["patch"]
     assert (packaged["status"], packaged["result"]["commit"]) == ("completed", made["commit"])
     assert archive_tree(Path(packaged["result"]["path"]))[f"{folder}/logo.png"] == b"\0\xff"
+    downloaded = tmp_path / "downloaded.zip"
+    address = origin(shop) + link["url"][link["url"].index("/", len("https://")) :]
+    downloaded.write_bytes(httpx.get(address, trust_env=False).raise_for_status().content)
+    assert archive_tree(downloaded)[f"{folder}/main.py"] == b"print('hi')\n"
     assert (pushed["status"], pushed["result"]["commit"]) == ("completed", made["commit"])
     assert tree_of(clone(pushed["result"]["clone_url"], tmp_path / "c"))[f"{folder}/main.py"] == b"print('hi')\n"
 
@@ -200,7 +213,7 @@ def test_tools_describe_themselves(shop: Installation, way: Any) -> None:
             return (await client.list_tools()).tools
 
     tools = {tool.name: tool for tool in asyncio.run(story())}
-    assert len(tools) >= 15
+    assert len(tools) == 17
     assert all(tool.description and tool.input_schema["type"] == "object" for tool in tools.values())
     assert tools["read_file"].annotations.read_only_hint
     assert tools["delete_files"].annotations.destructive_hint

@@ -20,10 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class WebProcess:
     """One installation's web process on a free port, with a data folder of its own.
 
-    It signs tokens with `signing_key`, so that whoever has that key can act as the users of its database.
+    It signs tokens with `signing_key`, so that whoever has that key can act as the users of its database. variables:
+    more of its environment.
     """
 
-    def __init__(self, data_dir: Path, *, signing_key: str, database_url: str = "") -> None:
+    def __init__(self, data_dir: Path, *, signing_key: str, database_url: str = "", **variables: str) -> None:
         write_private(data_dir / "secrets" / "jwt_signing_key", signing_key)
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -31,6 +32,7 @@ class WebProcess:
             "REPOMILL_DATA_DIR": str(data_dir),
             "DATABASE_URL": database_url,
             "DJANGO_SETTINGS_MODULE": "backend.config.settings.base",
+            **variables,
         }
         self.django("from django.core.management import call_command; call_command('migrate', verbosity=0); answer = 1")
         # The listening socket is made here and handed over: requests wait in its queue until the process is up.

@@ -1,4 +1,7 @@
-"""Tasks of RepositoryExporter: one for each method. Each records its delivery as a RepositoryExport."""
+"""Tasks of RepositoryExporter: one for each method. Each records its delivery as a RepositoryExport.
+
+generation: the id of one of the project's generations, in the place of the execution's or the newest.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,13 @@ def export_to_git(
     credential: str | None = None,
     token: Secret | None = None,
     username: str = DEFAULT_USERNAME,
+    generation: str | None = None,
 ) -> dict[str, Any]:
     """Push the execution's generation to a git remote."""
     return deliver_to_git(
         key=call.task.key,
         **call.work,
+        generation_id=generation,
         repository_name=repository_name,
         url=url,
         branch=branch,
@@ -53,11 +58,13 @@ def export_to_github(
     description: str = "",
     topics: list[str] | None = None,
     branch: str = "main",
+    generation: str | None = None,
 ) -> dict[str, Any]:
     """Push the execution's generation to a repository on GitHub, which is made when it is missing."""
     return deliver_to_github(
         key=call.task.key,
         **call.work,
+        generation_id=generation,
         credential=credential,
         github_token=github_token,
         base_url=base_url,
@@ -83,11 +90,13 @@ def export_to_gitlab(
     description: str = "",
     topics: list[str] | None = None,
     branch: str = "main",
+    generation: str | None = None,
 ) -> dict[str, Any]:
     """Push the execution's generation to a project on GitLab, which is made when it is missing."""
     return deliver_to_gitlab(
         key=call.task.key,
         **call.work,
+        generation_id=generation,
         credential=credential,
         gitlab_token=gitlab_token,
         base_url=base_url,
@@ -101,12 +110,13 @@ def export_to_gitlab(
 
 
 @service_task("export.export_as_zip")
-def export_as_zip(call: TaskCall) -> dict[str, Any]:
+def export_as_zip(call: TaskCall, *, generation: str | None = None) -> dict[str, Any]:
     """Deliver the execution's generation as a zip archive."""
-    return deliver_archive(key=call.task.key, **call.work, format="zip")
+    return deliver_archive(key=call.task.key, **call.work, generation_id=generation, format="zip")
 
 
 @service_task("export.export_as_tar")
-def export_as_tar(call: TaskCall, *, compressed: bool = True) -> dict[str, Any]:
+def export_as_tar(call: TaskCall, *, compressed: bool = True, generation: str | None = None) -> dict[str, Any]:
     """Deliver the execution's generation as a tar archive, by default compressed with gzip."""
-    return deliver_archive(key=call.task.key, **call.work, format="tar.gz" if compressed else "tar")
+    format = "tar.gz" if compressed else "tar"
+    return deliver_archive(key=call.task.key, **call.work, generation_id=generation, format=format)

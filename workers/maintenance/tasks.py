@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from backend.api.idempotency import forget_old_answers as forget_once
 from backend.apps.authentication.tokens import forget_expired
+from backend.apps.exports.services.abandoning import fail_abandoned_exports as fail_exports_once
 from backend.apps.exports.services.bulk_advance import advance_all
 from backend.apps.exports.services.schedule_runs import do_round
 from backend.apps.projects.services.archive_storage import sweep_leftovers
@@ -66,6 +67,14 @@ def fail_abandoned_generations() -> None:
     failed = fail_abandoned(now=timezone.now())
     if failed:
         logger.info("%d generations were abandoned", failed)
+
+
+@app.task(name="maintenance.fail_abandoned_exports", send_events=False)
+def fail_abandoned_exports() -> None:
+    """Call exports failed whose task has ended without saying so."""
+    failed = fail_exports_once(now=timezone.now())
+    if failed:
+        logger.info("%d exports were abandoned", failed)
 
 
 @app.task(name="maintenance.repack_stores", send_events=False)

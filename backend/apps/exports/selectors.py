@@ -19,6 +19,26 @@ def visible_exports(*, user: User) -> QuerySet[RepositoryExport]:
     ).select_related("generated_project__project")
 
 
+def filtered_exports(
+    *,
+    user: User,
+    project: UUID | None = None,
+    generated_project: UUID | None = None,
+    status: str | None = None,
+    export_type: str | None = None,
+    ordering: str = "-created_at",
+) -> QuerySet[RepositoryExport]:
+    """Return the deliveries that the user may see, of a project, a generation, a status and a type where given."""
+    wanted = {
+        "generated_project__project": project,
+        "generated_project": generated_project,
+        "status": status,
+        "export_type": export_type,
+    }
+    chosen = {name: value for name, value in wanted.items() if value is not None}
+    return visible_exports(user=user).filter(**chosen).order_by(ordering, "pk")
+
+
 def get_export(*, user: User, export_id: UUID | str) -> RepositoryExport:
     """Return the delivery. Raises NotFound where there is none or the user may not see its project."""
     try:

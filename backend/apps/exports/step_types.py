@@ -136,5 +136,6 @@ REPO_CREATION = register(
         },
         links=_links,
         result=_result,
+        generates=True,
     )
 )

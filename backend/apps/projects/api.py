@@ -16,6 +16,7 @@ from backend.apps.authentication.requests import user_of
 from backend.apps.authentication.roles import Scope
 from backend.apps.projects import planning_selectors, selectors
 from backend.apps.projects.serializers import (
+    ProjectFilters,
     ProjectSerializer,
     SprintFilters,
     SprintSerializer,
@@ -27,7 +28,7 @@ from backend.apps.projects.services.deletion import delete_project
 
 
 @extend_schema_view(
-    list=extend_schema(summary="List your projects"),
+    list=extend_schema(summary="List your projects", parameters=[ProjectFilters]),
     create=extend_schema(summary="Create a project", responses={201: ProjectSerializer}),
     retrieve=extend_schema(summary="Get a project"),
     update=extend_schema(summary="Replace a project's fields"),
@@ -42,8 +43,9 @@ class ProjectViewSet(ApiViewSet):
     scopes: ClassVar[dict[str, Scope]] = {"destroy": Scope.MANAGE}
 
     def list(self, request: Request) -> Response:
-        """List the projects that the user owns or is a member of."""
-        return self.page(selectors.visible_projects(user=user_of(request)))
+        """List the projects that the user owns or is a member of, by name."""
+        wanted = self.filters(request, ProjectFilters)
+        return self.page(selectors.find_projects(user=user_of(request), **wanted))
 
     def create(self, request: Request) -> Response:
         """Create a project that the user owns."""

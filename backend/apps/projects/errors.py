@@ -70,6 +70,15 @@ class RepositoryExists(Conflict):
     code = "repository_exists"
 
 
+class FileChanged(Conflict):
+    """The file is not what it was expected to be.
+
+    place: `path`, and `digest`, the SHA-256 of what is there; without it nothing is.
+    """
+
+    code = "precondition_failed"
+
+
 class Diverged(Conflict):
     """The remote repository has moved on since the last export."""
 

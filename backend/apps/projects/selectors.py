@@ -77,6 +77,22 @@ def projects_with_right(*, user: User, right: Right) -> QuerySet[Project]:
     return visible.filter(Q(owner=user) | Q(pk__in=memberships) | Q(organisation__in=_administered(user)))
 
 
+def find_projects(
+    *, user: User, search: str | None = None, organisation: UUID | None = None, ordering: str | None = None
+) -> QuerySet[Project]:
+    """Return the projects that the user may see, by name.
+
+    search: those with this in their name or slug. organisation: those in it. ordering: by another column that the API
+    offers, such as `-created_at`.
+    """
+    found = visible_projects(user=user)
+    if search:
+        found = found.filter(Q(name__icontains=search) | Q(slug__icontains=search))
+    if organisation is not None:
+        found = found.filter(organisation_id=organisation)
+    return found.order_by(ordering, "id") if ordering else found
+
+
 def role_in(*, user: User, project: Project) -> Role | None:
     """Return the user's role in a project, or None for a stranger. What a token is good for is not asked here."""
     if not user.is_active:

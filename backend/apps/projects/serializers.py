@@ -11,6 +11,7 @@ from backend.apps.projects.models import Project, Sprint, Story
 
 MADE_BY_US = ("id", "created_at", "updated_at")
 LARGEST_POINTS = 32767
+PROJECT_ORDERS = [(sign + name, sign + name) for name in ("name", "created_at", "updated_at") for sign in ("", "-")]
 
 
 class ProjectSerializer(StrictFields, serializers.ModelSerializer[Project]):
@@ -95,6 +96,14 @@ class SprintSerializer(InProject, serializers.ModelSerializer[Sprint]):
             "updated_at",
         )
         read_only_fields = MADE_BY_US
+
+
+class ProjectFilters(serializers.Serializer[Any]):
+    """What a list of projects can be narrowed to, and its order."""
+
+    search = serializers.CharField(required=False, max_length=200, help_text="A part of the name or the slug.")
+    organisation = serializers.UUIDField(required=False)
+    ordering = serializers.ChoiceField(choices=PROJECT_ORDERS, required=False)
 
 
 class SprintFilters(serializers.Serializer[Any]):

@@ -105,5 +105,6 @@ FILE_GENERATION = register(
             },
         },
         links=_links,
+        generates=True,
     )
 )

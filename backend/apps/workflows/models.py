@@ -106,6 +106,8 @@ class WorkflowExecution(models.Model):
     error = models.JSONField(null=True, blank=True)
     retry_count = models.PositiveIntegerField(default=0)
     """How often it was set going again after it had failed."""
+    trace_parent = models.CharField(max_length=55, blank=True, default="", db_default="")
+    """What continues the trace in which it was started, as W3C Trace Context has it; empty without one."""
     paused_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -228,6 +230,8 @@ class TaskExecution(models.Model):
     worker = models.CharField(max_length=200, blank=True)
     lost_worker = models.BooleanField(default=False)
     """Whether an attempt was lost with its worker since the last one that ended in the ordinary way."""
+    trace_parent = models.CharField(max_length=55, blank=True, default="", db_default="")
+    """As the execution's, for a task on its own; empty for the others."""
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     """Set while it runs: its worker is to stop, and nobody claims it again."""
     result = models.JSONField(null=True, blank=True)
@@ -243,6 +247,10 @@ class TaskExecution(models.Model):
             # Small for ever, however many finished rows there are: the reconciler's two questions.
             models.Index(fields=["next_publish_at"], name="task_to_publish", condition=models.Q(status="pending")),
             models.Index(fields=["lease_expires_at"], name="task_lease", condition=models.Q(status="running")),
+            # The few tasks that belong to no execution, and so to no history, are counted by when they ended.
+            models.Index(
+                fields=["execution", "completed_at"], name="task_on_its_own", condition=models.Q(execution=None)
+            ),
             # What is in flight, and which item is the next: a few entries of it, however many items a step has.
             models.Index(fields=["step", "status", "ready", "item", "position"], name="task_of_step"),
             # An execution's tasks as they were made, and those of none.

@@ -38,12 +38,14 @@ class StepType:
     links: turns such a config into the chain of tasks, at least one. Raises InvalidInput where the schema cannot say
         what is wrong. It must give the same chain for the same config.
     result: turns the links' results into what later steps read.
+    generates: whether it can fill a generation of the execution's project.
     """
 
     name: str
     config_schema: Mapping[str, Any]
     links: Callable[[dict[str, Any]], list[Link]]
     result: Callable[[Sequence[Any]], Any] = last_result
+    generates: bool = False
 
 
 _registered: dict[str, StepType] = {}

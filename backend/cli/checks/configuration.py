@@ -30,6 +30,14 @@ SETTINGS = {
     "REPOMILL_RATE_LOGIN": "rate_login",
     "REPOMILL_PROXIES": "proxies",
     "REPOMILL_LARGEST_BODY": "largest_body",
+    "REPOMILL_ARCHIVES_SENT_BY": "archives_sent_by",
+    "REPOMILL_ARCHIVES_LOCATION": "archives_location",
+    "REPOMILL_DRAIN_SECONDS": "drain_seconds",
+    "REPOMILL_WEB_URL": "web_url",
+    "REPOMILL_FLOWER_URL": "flower_url",
+    "REPOMILL_FLOWER_CONTROL": "flower_control",
+    "REPOMILL_LOG_FORMAT": "log_format",
+    "REPOMILL_TRACES_TO": "traces_to",
 }
 
 
@@ -39,7 +47,7 @@ def settings_table(environment: Environment, variables: Mapping[str, str] | None
     table = []
     for variable, attribute in SETTINGS.items():
         value = getattr(environment, attribute)
-        shown = shown_url(value) if attribute.endswith("_url") else _shown(value)
+        shown = shown_url(value) if attribute.endswith(("_url", "_to")) else _shown(value)
         source = "environment" if given.get(variable) else "file" if given.get(f"{variable}_FILE") else "default"
         table.append({"name": variable, "value": shown, "source": source})
     return table
@@ -72,6 +80,7 @@ def check_extras(environment: Environment, *, storage_backend: str) -> Check:
     """Check that what the settings ask for beyond the defaults is installed."""
     wanted = {
         "psycopg": environment.database_url.startswith("postgres"),
+        "opentelemetry": bool(environment.traces_to),
         "storages": storage_backend.startswith("storages."),
         "boto3": storage_backend.startswith("storages.backends.s3"),
     }

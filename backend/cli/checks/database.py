@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from backend.cli.checks.base import NOT_RUNNING, Check, ok, problem, unavailable
 from backend.cli.stack.migrate import pending_migrations
+
+SQLITE_FLOOR = (3, 35)
+"""The first release with RETURNING, by which tasks are claimed."""
 
 
 def check_database() -> Check:
@@ -24,7 +29,19 @@ def check_database() -> Check:
         return problem(
             name, f"{len(pending)} migrations are missing, first {pending[0]}", "Run: python -m backend.manage migrate"
         )
+    if connection.vendor == "sqlite":
+        return judge_sqlite(sqlite3.sqlite_version_info)
     return ok(name, f"{connection.vendor}, up to date")
+
+
+def judge_sqlite(version: tuple[int, ...]) -> Check:
+    """Judge the version of the SQLite that this Python has."""
+    shown = ".".join(map(str, version))
+    if version < SQLITE_FLOOR:
+        return problem(
+            "database", f"SQLite {shown} is too old", "Use a Python with SQLite 3.35 or newer, or PostgreSQL."
+        )
+    return ok("database", "sqlite, up to date")
 
 
 def _sqlite_exists() -> bool:

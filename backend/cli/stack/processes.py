@@ -47,14 +47,19 @@ def processes(settings: StackSettings) -> tuple[StackProcess, ...]:
 def child_environment(settings: StackSettings, inherited: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of every process of the stack.
 
-    BACKEND_URL is this stack's own web process unless the user set it. Variables that would change Flower behind its
-    configuration's back (FLOWER_UNAUTHENTICATED_API opens its API to everyone) are taken out.
+    BACKEND_URL and REPOMILL_WEB_URL are this stack's own web process unless the user set them. Variables that would
+    change Flower behind its configuration's back (FLOWER_UNAUTHENTICATED_API opens its API to everyone) are taken out.
     """
     variables = {
         k: v for k, v in (os.environ if inherited is None else inherited).items() if not k.startswith("FLOWER_")
     }
     if not variables.get("BACKEND_URL"):
         variables["BACKEND_URL"] = settings.web_url
+    # What links on the pages lead to; not set where `repomill flower` runs by itself and knows no web process.
+    if settings.web_port and not variables.get("REPOMILL_WEB_URL"):
+        variables["REPOMILL_WEB_URL"] = settings.web_url
+    if settings.flower_url and not variables.get("REPOMILL_FLOWER_URL"):
+        variables["REPOMILL_FLOWER_URL"] = settings.flower_url
     variables["REPOMILL_DATA_DIR"] = str(settings.environment.data_dir)
     variables["DJANGO_SETTINGS_MODULE"] = variables.get("DJANGO_SETTINGS_MODULE") or "backend.config.settings.base"
     # Lines reach the supervisor when they are written, not when a buffer is full.

@@ -39,6 +39,12 @@ class StackSettings:
         return f"http://{HOST}:{self.flower_port}/flower/" if self.flower_port else ""
 
     @property
+    def browser_url(self) -> str:
+        """Where browsers reach the web process: this stack's own unless REPOMILL_WEB_URL names another."""
+        own = self.web_url if self.web_port else self.environment.backend_url
+        return self.environment.web_url or own
+
+    @property
     def log_dir(self) -> Path:
         """Where each process has its log file."""
         return self.environment.data_dir / "log"

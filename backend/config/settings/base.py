@@ -38,9 +38,11 @@ INSTALLED_APPS = [
     "backend.apps.agents",
     "backend.apps.projects",
     "backend.apps.exports",
+    "backend.metrics",
 ]
 
 MIDDLEWARE = [
+    "backend.telemetry.middleware.Telemetry",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -125,6 +127,9 @@ WHITENOISE_AUTOREFRESH = False
 GENERATED_PROJECTS_DIR = ENVIRONMENT.generated_projects_dir
 GIT_STORES_DIR = DATA_DIR / "git-stores"
 ARCHIVES_DIR = DATA_DIR / "archives"
+# Who sends an archive to those who download it, and where the web server in front has them (docs/guides/downloads.md).
+ARCHIVES_SENT_BY = ENVIRONMENT.archives_sent_by
+ARCHIVES_LOCATION = ENVIRONMENT.archives_location
 PROJECT_TEMPLATES_DIR = DATA_DIR / "templates"
 # Repositories of the host `git` that live on this machine; `export_to_git` may create one below here, and only here.
 LOCAL_REPOSITORIES_DIR = DATA_DIR / "repositories"
@@ -172,6 +177,17 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True
+# Where browsers come by https, as REPOMILL_WEB_URL says, no cookie goes by anything else.
+_BY_HTTPS = ENVIRONMENT.web_url.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _BY_HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _BY_HTTPS else 0
+# Whether other names below this one have https is for their owner to say.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
+CSRF_TRUSTED_ORIGINS = [ENVIRONMENT.web_url] if _BY_HTTPS else []
+if _BY_HTTPS and ENVIRONMENT.proxies:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# W008: to redirect is the proxy's part, since workers reach this process by http inside. W005, W021: see above.
+SILENCED_SYSTEM_CHECKS = ["security.W008", "security.W005", "security.W021"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -218,9 +234,12 @@ SPECTACULAR_SETTINGS = {
     # Several models have a `status`; each list of values gets a name that says whose it is.
     "ENUM_NAME_OVERRIDES": {
         "ProjectRole": "backend.apps.projects.membership_serializers.ROLES",
+        "ProjectOrder": "backend.apps.projects.serializers.PROJECT_ORDERS",
         "OrganisationRole": "backend.apps.projects.models.OrganisationMembership.Role",
         "OrganisationPlan": "backend.apps.projects.models.Organisation.Plan",
         "MemberRole": "backend.apps.projects.models.ProjectMembership.Role",
+        "GenerationStatus": "backend.apps.projects.models.GeneratedProject.Status",
+        "ExportStatus": "backend.apps.exports.models.RepositoryExport.Status",
         "StoryStatus": "backend.apps.projects.models.Story.Status",
         "SprintStatus": "backend.apps.projects.models.Sprint.Status",
         "ExecutionStatus": "backend.apps.workflows.models.WorkflowExecution.Status",
@@ -236,13 +255,18 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "class": "backend.config.log_lines.OneLine",
+            "class": "backend.telemetry.logs.Line",
             "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
-        }
+        },
+        "json": {"()": "backend.telemetry.logs.Json"},
     },
     "filters": {"quiet_maintenance": {"()": "backend.config.quiet_maintenance.QuietMaintenance"}},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["quiet_maintenance"]},
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": ENVIRONMENT.log_format,
+            "filters": ["quiet_maintenance"],
+        },
     },
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},

@@ -1,6 +1,6 @@
 """A small disk of its own for everything that a stage's workers write, so that it can be full.
 
-It is a tmpfs, where this user may mount one. Where not, the tests of a full disk are skipped with that reason: a write
+It is a tmpfs, where this user may mount one. Where not, the tests of a full disk are left out with that reason: a write
 that merely raises ENOSPC would not show what a half-written file does.
 """
 
@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 FOLDERS = ("generated-projects", "git-stores", "archives", "repositories")
 
@@ -32,6 +33,12 @@ def small_disk(data_dir: Path, *, megabytes: int, folders: tuple[str, ...] = FOL
     finally:
         for path in reversed(mounted):
             _run("umount", "-l", str(path))
+
+
+def may_mount() -> bool:
+    """Say whether this user may mount a small disk."""
+    with TemporaryDirectory() as folder, small_disk(Path(folder), megabytes=1, folders=()) as mounted:
+        return mounted
 
 
 def _run(*words: str) -> bool:

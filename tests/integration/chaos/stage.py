@@ -32,8 +32,8 @@ RECONCILE = 1.0
 HELD = LEASE + RECONCILE + 2.0
 """Seconds that a stopped process stays stopped: past its lease, and time for another one to take over."""
 BROKER_AWAY = 0.5
-DISK_FULL = 2.0
-START_PATIENCE = 90.0
+DISK_FULL = 1.5
+START_PATIENCE = 180.0
 
 
 class Stage:

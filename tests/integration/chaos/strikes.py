@@ -42,6 +42,12 @@ class Fault(Enum):
     NEW_CONTAINER = "the worker is killed and all workspaces vanish"
 
 
+PROCESSES = [Fault.KILL_CHILD, Fault.KILL_WORKER, Fault.ORPHAN, Fault.STOP]
+"""Faults of the processes that work."""
+SURROUNDINGS = [fault for fault in Fault if fault not in PROCESSES]
+"""Faults of what they rely on."""
+
+
 @dataclass(frozen=True)
 class Struck:
     """A strike that was done.

@@ -1,4 +1,4 @@
-"""Chaos on PostgreSQL: every kind of fault at every boundary."""
+"""Chaos on PostgreSQL: the processes that work are killed and stopped, at every boundary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backend.failpoints import OF_EVERY_RUN, Failpoint
 from tests.integration.chaos.databases import postgresql
 from tests.integration.chaos.judged import Ring
 from tests.integration.chaos.stage import HELD, stage
-from tests.integration.chaos.strikes import Fault
+from tests.integration.chaos.strikes import PROCESSES, Fault
 from tests.integration.chaos.verdict import PROMISE
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos]
@@ -23,11 +23,11 @@ FOREVER = 90.0
 @pytest.fixture(scope="module")
 def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ring]:
     data_dir = tmp_path_factory.mktemp("ch")
-    with postgresql() as database, stage(data_dir, database, disk_megabytes=48) as made, Ring(made) as ring:
+    with postgresql() as database, stage(data_dir, database) as made, Ring(made) as ring:
         yield ring
 
 
-FAULTS = pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.name.lower())
+FAULTS = pytest.mark.parametrize("fault", PROCESSES, ids=lambda fault: fault.name.lower())
 
 
 @FAULTS

@@ -16,6 +16,7 @@ from backend.apps.agents.selectors import actions_on, visible_actions
 from backend.apps.agents.services.agent_context import AgentContext
 from backend.apps.authentication.models import User
 from backend.apps.authentication.roles import Grant, Scope
+from backend.apps.exports.services.deliver import deliver_archive
 from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.models import Project, ProjectMembership
 from backend.apps.workflows.definitions.check import check_definition
@@ -82,9 +83,11 @@ def test_files_are_written_read_compared_and_committed(agent: AgentContext, proj
     assert (made["total_files"], made["changed"]) == (2, True)
     assert agent.files.diff() == {"changes": [], "patch": ""}
     assert agent.files.delete(["src"]) == {"deleted": ["src/main.py"]}
+    assert agent.files.check_out()["commit"] == made["commit"]
+    assert agent.files.diff()["changes"] == []
     assert [name for name, _, _ in trail()] == [
         *("files.write", "files.list", "files.read", "files.read", "files.diff", "files.commit", "files.diff"),
-        "files.delete",
+        *("files.delete", "files.check_out", "files.diff"),
     ]
     assert {status for _, status, _ in trail()} == {"done"}
 
@@ -326,3 +329,21 @@ def test_the_api_caller_is_the_users_and_is_closed(user: User) -> None:
     caller = asyncio.run(use())
     assert caller.user == user
     assert caller.client.is_closed
+
+
+def test_a_link_is_for_an_archive_that_the_user_may_see(agent: AgentContext, project: Project) -> None:
+    agent.files.write([{"path": "a.txt", "content": "a"}])
+    agent.files.commit()
+    delivered = deliver_archive(key="k", project=project, user=agent.user, execution_id=None, format="zip")
+    link = agent.deliveries.link(delivered["export"], seconds=60)
+    assert link["url"].startswith("http")
+    for seconds in (0, 86_401):
+        with pytest.raises(InvalidInput):
+            agent.deliveries.link(delivered["export"], seconds=seconds)
+    for export in (delivered["export"], str(uuid4()), "nonsense"):
+        with pytest.raises(NotFound):
+            AgentContext(user=User.objects.get_or_create(username="stranger")[0]).deliveries.link(export)
+    row = AgentAction.objects.filter(action="link", status="done").get()
+    assert (row.project_id, row.about) == (project.pk, {"export": delivered["export"], "seconds": 60})
+    # Whoever has the link can download: it is not kept.
+    assert link["url"].rpartition("/")[2] not in json.dumps(list(AgentAction.objects.values()), default=str)

@@ -146,7 +146,8 @@ PATHS = {
     "project": ("projects/{id}/",),
     "structure/file": ("files/", "workspace/"),
     "template": ("templates/",),
-    "workflow": ("workflows/{id}/",),
+    # A definition is nobody's: everybody who runs workflows here reads it, as a template of the installation.
+    "workflow": (),
     "workflow run": ("executions/",),
     "archive": ("archives/", "download/"),
     "export job": ("export", "exports/"),

@@ -14,7 +14,9 @@ from backend.apps.authentication.models import User
 from backend.apps.projects.models import Project
 from backend.apps.workflows.execution import write_back
 from backend.apps.workflows.execution.claim import ClaimedTask, claim
+from backend.apps.workflows.execution.lost_messages import send_again
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.apps.workflows.publishing import PATIENCE
 from backend.apps.workflows.selectors import find_execution
 from backend.cli.app import load_command, main
 from backend.config.environment import ROOT
@@ -115,6 +117,14 @@ def test_a_run_that_works_is_shown_as_cancelling_until_it_has_stopped(cli, start
     assert "Cancelled by operator." in cli("show", "last", "--follow", code=1)
     events = cli("show", "last", "--events")
     assert "task cancelled first generation.generate, attempt 1" in events
+
+
+def test_the_history_says_that_a_message_was_lost(cli, started, worker, monkeypatch):
+    for name, fake in (("publish_chain", worker.publish), ("oldest_waiting", dict)):
+        monkeypatch.setattr(f"backend.apps.workflows.execution.lost_messages.{name}", fake)
+    assert send_again(now=timezone.now() + 2 * PATIENCE) == 1
+    told = "message lost first generation.generate: nobody answered its message; it is sent again"
+    assert told in cli("show", "last", "--events")
 
 
 def test_one_step_is_cancelled_and_done_again(cli, started, worker):

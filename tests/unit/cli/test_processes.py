@@ -54,6 +54,33 @@ def test_flower_reads_its_password_from_a_private_file(settings: StackSettings) 
     assert password not in str(environment)
 
 
+def test_flower_only_watches_unless_it_was_switched(settings: StackSettings) -> None:
+    switched = replace(settings, environment=replace(settings.environment, flower_control=True))
+    write_flower_config(switched)
+    assert runpy.run_path(str(settings.flower_config))["read_only"] is False
+
+
+def test_pages_link_to_the_stacks_own_processes_unless_set(settings: StackSettings) -> None:
+    own = child_environment(settings, {})
+    assert own["REPOMILL_WEB_URL"] == "http://127.0.0.1:8123"
+    assert own["REPOMILL_FLOWER_URL"] == "http://127.0.0.1:5123/flower/"
+    given = {"REPOMILL_WEB_URL": "https://a.example", "REPOMILL_FLOWER_URL": "/flower/"}
+    assert child_environment(settings, given).items() >= given.items()
+    # `repomill flower` by itself knows no web process.
+    alone = replace(settings, web_port=0, environment=replace(settings.environment, backend_url="http://web:8000"))
+    assert "REPOMILL_WEB_URL" not in child_environment(alone, {})
+    assert alone.browser_url == "http://web:8000"
+    assert replace(alone, environment=replace(alone.environment, web_url="https://a.example")).browser_url == (
+        "https://a.example"
+    )
+
+
+def test_a_worker_is_killed_only_after_it_could_hand_its_work_back(settings: StackSettings) -> None:
+    for process in processes(settings):
+        if process.name.startswith("worker-"):
+            assert process.patience >= settings.environment.drain_seconds + 2
+
+
 def test_backend_url_is_the_stacks_own_unless_set(settings: StackSettings) -> None:
     assert child_environment(settings, {})["BACKEND_URL"] == "http://127.0.0.1:8123"
     assert child_environment(settings, {"BACKEND_URL": ""})["BACKEND_URL"] == "http://127.0.0.1:8123"

@@ -71,6 +71,13 @@ def test_the_environment_is_one_that_repomill_accepts(compose: dict[str, Any], t
     assert "web" in environment.allowed_hosts
 
 
+def test_a_worker_is_killed_only_after_it_could_hand_its_work_back(compose: dict[str, Any]) -> None:
+    for name in WORKER_QUEUES:
+        service = compose["services"][f"worker-{name}"]
+        grace = int(service["stop_grace_period"].removesuffix("s"))
+        assert grace >= int(service["environment"]["REPOMILL_DRAIN_SECONDS"]) + 20
+
+
 def test_the_image_has_a_base_that_can_be_chosen_and_an_ordinary_user() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     assert "ARG BASE_IMAGE=python:3.11-slim-bookworm" in lines

@@ -10,7 +10,7 @@ from django.urls import URLPattern, get_resolver
 from rest_framework.test import APIClient
 
 from backend.apps.authentication.models import User
-from backend.apps.projects.models import Project, ProjectMembership, Sprint, Story
+from backend.apps.projects.models import Organisation, Project, ProjectMembership, Sprint, Story
 from backend.apps.projects.urls import urlpatterns
 
 pytestmark = pytest.mark.django_db
@@ -182,6 +182,25 @@ def test_lists_are_narrowed(client: APIClient, story: Story, owner: User) -> Non
     for query in ("?status=lost", "?sprint=x", "?status=%00"):
         assert client.get(stories + query).status_code == 400
     assert client.get(f"{V1}/projects/{story.project_id}/sprints/?status=active").json()["count"] == 0
+
+
+def test_projects_are_found_and_ordered(client: APIClient, owner: User) -> None:
+    acme = Organisation.objects.create(name="Acme", slug="acme")
+    for name in ("Mill", "Weir", "Sluice"):
+        Project.objects.create(name=name, slug=f"{name.lower()}-x", owner=owner)
+    Project.objects.filter(name="Weir").update(organisation=acme)
+
+    def names(query: str) -> list[str]:
+        return [each["name"] for each in client.get(f"{V1}/projects/{query}").json()["results"]]
+
+    assert names("") == ["Mill", "Sluice", "Weir"]
+    assert names("?ordering=-name") == ["Weir", "Sluice", "Mill"]
+    assert names("?ordering=-created_at") == ["Sluice", "Weir", "Mill"]
+    assert names("?search=SLU") == ["Sluice"]
+    assert names("?search=-x&ordering=-name&page_size=1") == ["Weir"]
+    assert names(f"?organisation={acme.pk}") == ["Weir"]
+    for query in ("?ordering=owner__password", "?organisation=x", "?search=%00"):
+        assert client.get(f"{V1}/projects/{query}").status_code == 400
 
 
 def test_reading_a_list_takes_few_queries(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -181,7 +182,7 @@ def folders(tmp_path: Any, settings: Any) -> None:
 
 @pytest.mark.usefixtures("folders")
 def test_storage_is_what_generations_and_archives_have(
-    people: dict[str, User], acme: Organisation, monkeypatch: pytest.MonkeyPatch
+    people: dict[str, User], acme: Organisation, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     monkeypatch.setitem(organisation_limits.ALLOWANCES, "free", Allowance(generations=1, storage=1000))
     owner = people["member"]
@@ -198,6 +199,11 @@ def test_storage_is_what_generations_and_archives_have(
     generations.generate(project=project, user=owner, execution_id=None, readme="z" * 400)
     with pytest.raises(OrganisationFull):
         open_generation(project=project, user=owner, execution_id=None)
+    # Neither can it be packaged; nothing is left of the archive.
+    with pytest.raises(OrganisationFull):
+        generations.package(project=project, user=owner, execution_id=None, format="zip")
+    assert not Archive.objects.exists()
+    assert [path for path in Path(settings.ARCHIVES_DIR).rglob("*") if path.is_file()] == []
     # Making the same generation anew counts it once, and an archived one has no files any more.
     GeneratedProject.objects.filter(total_size=600).update(status="archived")
     assert organisation_limits.stored(acme.pk) == 400

@@ -128,3 +128,18 @@ def test_a_long_patch_is_cut_and_says_so(demo: Project, monkeypatch: pytest.Monk
     shown = workspace_files.patch(project=demo)
     assert shown.endswith("... and more; name the paths to see the rest.\n")
     assert len(shown) < 120
+
+
+def test_a_workspace_begins_with_the_newest_generation(demo: Project, owner: User) -> None:
+    with pytest.raises(Conflict, match="no generation"):
+        workspace_files.check_out(project=demo)
+    generator = write(demo, a_txt="a", b_txt="b")
+    generator.generate(files=[{"path": "run.sh", "content": "x", "executable": True}])
+    generator.create_directory("empty")
+    made = workspace_files.commit_workspace(project=demo, user=owner)
+    write(demo, a_txt="changed", c_txt="new")
+    workspace_files.delete_files(project=demo, paths=["b.txt", "run.sh"])
+    assert workspace_files.check_out(project=demo)["commit"] == made["commit"]
+    assert changed(demo) == []
+    assert paths(demo) == ["a.txt", "b.txt", "run.sh"]
+    assert (generator.base_dir / "empty").is_dir()

@@ -80,8 +80,9 @@ def test_rights_are_those_of_the_moment_when_the_work_is_done(event):
     assert not refused.value.retryable
 
 
-@pytest.mark.django_db
-def test_nothing_is_done_for_who_has_left_between_the_start_and_the_work(tmp_path, settings):
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_done_for_who_has_left_between_the_start_and_the_work(tmp_path, settings, monkeypatch):
+    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", lambda tasks: True)
     settings.GENERATED_PROJECTS_DIR = tmp_path
     owner, author = (User.objects.create_user(name) for name in ("owner", "author"))
     project = Project.objects.create(name="Mill", slug="mill", owner=owner)

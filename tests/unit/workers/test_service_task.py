@@ -57,6 +57,7 @@ def test_every_task_has_a_queue_of_its_worker():
 class FakeTask:
     """What the glue asks of Celery's task."""
 
+    name = "test.do"
     request = SimpleNamespace(hostname="w@h")
 
     def retry(self, countdown):

@@ -9,6 +9,7 @@ from typing import Any
 from backend.apps.agents.mcp_server.tools import LONGEST_WAIT, Tool
 from backend.apps.agents.services.agent_deliveries import HOSTS
 from backend.apps.agents.services.agent_runs import CONTROLS
+from backend.apps.exports.services.links import LONGEST_SECONDS, SECONDS
 from backend.apps.projects.models import Archive
 
 TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 4096}
@@ -109,6 +110,15 @@ _RUNS = [
 ]
 _FILES = [
     Tool(
+        name="check_out_files",
+        description="Make the project's workspace hold just what its newest generation holds, to go on from there; what"
+        " was not committed is gone.",
+        properties={"project": PROJECT},
+        required=("project",),
+        work=lambda agent, _: agent.files.check_out(),
+        repeatable=True,
+    ),
+    Tool(
         name="list_files",
         description="List the files in the project's workspace, which is where you write.",
         properties={"project": PROJECT, "below": {**TEXT, "description": "Only what lies in this directory."}},
@@ -153,8 +163,8 @@ _FILES = [
     ),
     Tool(
         name="commit_files",
-        description="Make a generation (a commit) of what the project's workspace holds. Archives and exports are made"
-        " of the newest generation.",
+        description="Make a generation (a commit) of what the project's workspace holds, and nothing else: begin with"
+        " check_out_files to keep what there was. Archives and exports are made of the newest generation.",
         properties={"project": PROJECT},
         required=("project",),
         work=lambda agent, _: agent.files.commit(),
@@ -205,6 +215,17 @@ _DELIVERIES = [
         again=lambda agent, given: agent.deliveries.task(given["task"], noted=False),
         settled=lambda seen: seen["status"] not in {"pending", "running"},
         reads=True,
+    ),
+    Tool(
+        name="download_link",
+        description="Return a link with which an archive that was exported is downloaded without a token, for a short"
+        " while. Give it to a person, or fetch it.",
+        properties={
+            "export": {**TEXT, "description": "The export's id: `export` in the result of its task."},
+            "seconds": {"type": "integer", "minimum": 1, "maximum": LONGEST_SECONDS, "default": SECONDS},
+        },
+        required=("export",),
+        work=lambda agent, given: agent.deliveries.link(given["export"], seconds=given.get("seconds", SECONDS)),
     ),
 ]
 

@@ -26,13 +26,15 @@ from backend.apps.agents.services.acting import Via
 from backend.apps.agents.services.agent_context import AgentContext
 from backend.apps.authentication.models import User
 
+DESTRUCTIVE = frozenset({"check_out_files", "delete_files", "control_run"})
 PAUSE = 0.5
 """Seconds between two looks."""
 INSTRUCTIONS = (
-    "Repomill does durable background work on projects. Files: write_files puts them into a project's workspace,"
-    " commit_files makes a generation of them, export_project delivers the newest generation as an archive or to a git"
-    " host. Workflows: list_workflows, start_run, then follow_run until `ended` is true. What was started goes on when"
-    " this connection ends. A refusal has a code, a message and mostly a hint that says what to do."
+    "Repomill does durable background work on projects. Files: check_out_files begins with the newest generation,"
+    " write_files puts files into the project's workspace, commit_files makes a generation of them, export_project"
+    " delivers the newest generation as an archive or to a git host. Workflows: list_workflows, start_run, then"
+    " follow_run until `ended` is true. What was started goes on when this connection ends. A refusal has a code, a"
+    " message and mostly a hint that says what to do."
 )
 
 Who = Callable[[ServerRequestContext[Any, Any]], User]
@@ -111,7 +113,7 @@ def _as_listed(tool: Tool, *, project: str | None) -> types.Tool:
         annotations=types.ToolAnnotations(
             read_only_hint=tool.reads,
             idempotent_hint=tool.reads or tool.repeatable,
-            destructive_hint=tool.name in {"delete_files", "control_run"},
+            destructive_hint=tool.name in DESTRUCTIVE,
         ),
     )
 

@@ -11,6 +11,8 @@ from uuid import UUID, uuid4
 
 from backend.apps.agents.services.acting import Acting
 from backend.apps.authentication.roles import Right
+from backend.apps.exports.selectors import get_export
+from backend.apps.exports.services.links import SECONDS, signed_download_url
 from backend.apps.exports.step_types import REPO_CREATION
 from backend.apps.projects.models import Archive
 from backend.apps.workflows.access import visible_tasks
@@ -81,6 +83,18 @@ class AgentDeliveries:
             found = self._found(task_id)
             self.acting.belongs_to(row, found.project_id, "")
         return as_told(found)
+
+    def link(self, export: UUID | str, *, seconds: int = SECONDS) -> dict[str, Any]:
+        """Return a link with which an export's archive is downloaded without a token, for a short while.
+
+        export: its id, as the task's result names it. seconds: how long it works. Raises NotFound, ExportNotReady.
+        """
+        with self.acting.anywhere("link", Right.SEE, export=str(export)[:40], seconds=seconds) as row:
+            found = get_export(user=self.acting.user, export_id=export)
+            project = found.generated_project.project
+            self.acting.belongs_to(row, project.pk, project.slug)
+            made = signed_download_url(user=self.acting.user, export_id=found.pk, seconds=seconds)
+        return {"url": made.url, "expires_at": made.expires_at.isoformat()}
 
     def _found(self, task_id: UUID | str) -> TaskExecution:
         try:

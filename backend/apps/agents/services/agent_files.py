@@ -65,6 +65,15 @@ class AgentFiles:
         shown = [each for each in found if paths is None or each.path in paths]
         return {"changes": [{"path": each.path, "status": each.status} for each in shown], "patch": patch}
 
+    def check_out(self) -> dict[str, Any]:
+        """Make the workspace hold just what the newest generation holds; what was not committed is gone.
+
+        Returns that generation. Raises Conflict where there is none, WorkspaceBusy.
+        """
+        with self.acting.on_project("files.check_out", Right.WRITE) as project:
+            found = workspace_files.check_out(project=project)
+        return {name: found[name] for name in ("generation", "commit", "total_files", "total_size")}
+
     def commit(self) -> dict[str, Any]:
         """Make a generation of what the workspace holds; `changed` is false where the newest one is just that.
 

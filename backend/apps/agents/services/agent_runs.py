@@ -167,9 +167,9 @@ def _once(user: User, key: str, *, said: list[Any], begin: Any) -> dict[str, Any
         row, first = claim_key(user_id=user.pk, key=check_key(key, field="key"), request_print=digest)
         if not first:
             require_same(row, request_print=digest, field="key")
-            return {**(row.body or {}), "replayed": True}
+            return {**json.loads(row.body or "{}"), "replayed": True}
         started: dict[str, Any] = begin()
-        row.body, row.status_code = started, 201
+        row.body, row.status_code = json.dumps(started), 201
         row.save(update_fields=["body", "status_code"])
         return started
 

@@ -21,6 +21,7 @@ from backend.apps.agents.services.user_token import UserToken
 from backend.apps.credentials.secret import Secret
 from backend.errors import InvalidInput, RemoteUnreachable
 from backend.failpoints import Failpoint, reached
+from backend.telemetry import tracing
 
 DEADLINE_SECONDS = 60.0
 """Seconds that one call may take with all its tries."""
@@ -120,7 +121,13 @@ class Connection:
         return Incoming(value=answers.decode(body, status=status), etag=headers.get("etag"))
 
     async def _exchange(self, outgoing: Outgoing, *, url: httpx.URL, token: str) -> tuple[int, httpx.Headers, bytes]:
-        headers = {"Authorization": f"Bearer {token}"}
+        with tracing.span(f"call {outgoing.method}", kind="client", method=outgoing.method) as span:
+            status, headers, body = await self._sent(outgoing, url=url, token=token)
+            span.note(status=status)
+        return status, headers, body
+
+    async def _sent(self, outgoing: Outgoing, *, url: httpx.URL, token: str) -> tuple[int, httpx.Headers, bytes]:
+        headers = {"Authorization": f"Bearer {token}", **tracing.headers()}
         if outgoing.body is not None:
             headers["Content-Type"] = "application/json"
         if outgoing.key:

@@ -42,7 +42,7 @@ def deliver_item(*, key: str, project: Project, user: User, item_id: int) -> dic
         "project": project,
         "user": user,
         "execution_id": None,
-        "generation": item.generation_id,
+        "generation_id": str(item.generation_id) if item.generation_id else None,
     }
     if bulk.export_type in ARCHIVES:
         return deliver_archive(**common, format=bulk.export_type)

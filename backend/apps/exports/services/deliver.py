@@ -18,7 +18,7 @@ from backend.apps.exports.services.recording import delivered
 from backend.apps.projects.hosts.base import DEFAULT_USERNAME
 from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import get_project
-from backend.apps.projects.services.packaging import completed_generation, package_generation
+from backend.apps.projects.services.generations import completed_generation, package
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from backend.errors import InvalidInput
 
@@ -29,17 +29,17 @@ def deliver_to_git(
     project: Project,
     user: User,
     execution_id: UUID | None,
+    generation_id: str | None = None,
     repository_name: str | None = None,
     url: str | None = None,
     branch: str = "main",
     credential: str | None = None,
     token: Secret | None = None,
     username: str = DEFAULT_USERNAME,
-    generation: UUID | None = None,
 ) -> dict[str, Any]:
     """Push the execution's completed generation to a git remote and return what is there now, with the export's id.
 
-    generation: the one that is meant, whatever is the newest.
+    generation_id: of one of the project, in the place of the execution's; so in every function here.
     repository_name: a bare repository on this machine, made when it is missing; url: an https address. Exactly one.
     credential: the name of one for the url's host. Or else token, and the username that goes with it.
     Raises Conflict where no generation is completed or the key was used for something else, and as
@@ -71,12 +71,12 @@ def deliver_to_git(
         project=project,
         user=user,
         execution_id=execution_id,
+        generation_id=generation_id,
         export_type=RepositoryExport.ExportType.GIT,
         repository_name=repository_name or "",
         request={"repository_name": repository_name, "url": url, "branch": branch}
         | ({} if credential is None else {"credential": credential}),
         export=export,
-        generation_id=generation,
     )
 
 
@@ -86,6 +86,7 @@ def deliver_to_github(
     project: Project,
     user: User,
     execution_id: UUID | None,
+    generation_id: str | None = None,
     credential: str | None = None,
     github_token: Secret | None = None,
     base_url: str | None = None,
@@ -95,7 +96,6 @@ def deliver_to_github(
     description: str = "",
     topics: Sequence[str] = (),
     branch: str = "main",
-    generation: UUID | None = None,
 ) -> dict[str, Any]:
     """Push the execution's completed generation to GitHub and return what is there now, with the export's id.
 
@@ -124,11 +124,11 @@ def deliver_to_github(
         project=project,
         user=user,
         execution_id=execution_id,
+        generation_id=generation_id,
         export_type=RepositoryExport.ExportType.GITHUB,
         repository_name=repository_name,
         request={**wanted, "credential": credential} | ({} if base_url is None else {"base_url": base_url}),
         export=export,
-        generation_id=generation,
     )
 
 
@@ -138,6 +138,7 @@ def deliver_to_gitlab(
     project: Project,
     user: User,
     execution_id: UUID | None,
+    generation_id: str | None = None,
     credential: str | None = None,
     gitlab_token: Secret | None = None,
     base_url: str | None = None,
@@ -147,7 +148,6 @@ def deliver_to_gitlab(
     description: str = "",
     topics: Sequence[str] = (),
     branch: str = "main",
-    generation: UUID | None = None,
 ) -> dict[str, Any]:
     """Push the execution's completed generation to GitLab and return what is there now, with the export's id.
 
@@ -176,11 +176,11 @@ def deliver_to_gitlab(
         project=project,
         user=user,
         execution_id=execution_id,
+        generation_id=generation_id,
         export_type=RepositoryExport.ExportType.GITLAB,
         repository_name=project_name,
         request={**wanted, "credential": credential} | ({} if base_url is None else {"base_url": base_url}),
         export=export,
-        generation_id=generation,
     )
 
 
@@ -190,11 +190,11 @@ def _delivered_repository(
     project: Project,
     user: User,
     execution_id: UUID | None,
+    generation_id: str | None = None,
     export_type: str,
     repository_name: str,
     request: dict[str, Any],
     export: Callable[[RepositoryExporter, str], dict[str, Any]],
-    generation_id: UUID | None,
 ) -> dict[str, Any]:
     """Export the completed generation unless the key has been delivered, and record it with the request."""
     get_project(user=user, project_id=project.pk, write=True)
@@ -220,12 +220,11 @@ def deliver_archive(
     project: Project,
     user: User,
     execution_id: UUID | None,
+    generation_id: str | None = None,
     format: str,
-    generation: UUID | None = None,
 ) -> dict[str, Any]:
     """Package the execution's completed generation and return the archive, with the export's id.
 
-    generation: the one that is meant, whatever is the newest.
     format: zip, tar or tar.gz. Raises as `backend.apps.projects.services.generations.package` does.
     """
     if format not in RepositoryExport.ExportType.values or format in {"github", "gitlab", "git"}:
@@ -233,15 +232,17 @@ def deliver_archive(
             f"There is no archive format {format[:50]!r}.", field="format", expected=["zip", "tar", "tar.gz"]
         )
     get_project(user=user, project_id=project.pk, write=True)
-    found = completed_generation(project=project, execution_id=execution_id, generation_id=generation)
+    generation = completed_generation(project=project, execution_id=execution_id, generation_id=generation_id)
     return delivered(
         RepositoryExport(
             key=key,
-            generated_project=found,
+            generated_project=generation,
             export_type=format,
             config={"request": {"format": format}},
             created_by=user,
         ),
-        effect=lambda: package_generation(project=project, generation=found, format=format),
+        effect=lambda: package(
+            project=project, user=user, execution_id=execution_id, generation_id=generation_id, format=format
+        ),
         recorded=lambda result: {"archive_path": result["path"], "archive_size": result["size"]},
     )

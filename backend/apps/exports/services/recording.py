@@ -67,6 +67,10 @@ def _opened(wanted: RepositoryExport) -> RepositoryExport:
             "created_by": wanted.created_by,
         },
     )
+    if export.status == _Status.PENDING and "request" not in export.config:
+        # Made at the door, when it was asked for; what is sent to the host is settled only here.
+        export.config = {**export.config, **wanted.config}
+        _update(export, config=export.config)
     same = (
         export.generated_project_id == wanted.generated_project_id
         and export.export_type == wanted.export_type

@@ -26,6 +26,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from backend.apps.projects.hosts.answers import Answer
 from backend.errors import InvalidInput
 from backend.origins import DEFAULT_PORTS, is_public
+from backend.telemetry import tracing
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
@@ -98,8 +99,11 @@ class ApiSession(requests.Session):
             "verify": self.verify,
             "proxies": {},
         }
-        with super().send(request, **options) as response:
-            body = _bounded(response)
+        # No header goes out: whoever runs the host need not know our traces.
+        with tracing.span(f"host {request.method}", kind="client", host=self.origin) as span:
+            with super().send(request, **options) as response:
+                body = _bounded(response)
+            span.note(status=response.status_code)
         headers = {name.lower(): value for name, value in response.headers.items()}
         answer = Answer(response.status_code, headers, body)
         if watcher is not None:

@@ -8,10 +8,13 @@ place and renamed into it; for any other storage it is written to this machine f
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from django.conf import settings
 from django.core.files import File
@@ -19,7 +22,7 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from backend.apps.projects.models import Archive
 from backend.apps.projects.services.archives import ArchiveFile
-from backend.errors import TemporaryFailure
+from backend.errors import NotFound, TemporaryFailure
 
 ALIAS = "archives"
 CHUNK = 1024 * 1024
@@ -93,6 +96,43 @@ def real_path(key: str) -> str:
 def open_archive(archive: Archive) -> File[bytes]:
     """Open an archive for reading; the caller closes it. Raises FileNotFoundError when it is gone."""
     return archives_storage().open(archive.path, "rb")
+
+
+def open_to_send(archive: Archive) -> tuple[BinaryIO, int]:
+    """Open an archive for who sends it to somebody; return it with its size in bytes, and the caller closes it.
+
+    It stays what it was while it is open, whatever takes its place. On the file system a link is not followed.
+    Raises NotFound where it is gone, is no file, or has another size than was recorded.
+    """
+    storage = archives_storage()
+    try:
+        if isinstance(storage, FileSystemStorage):
+            file, size = _open_regular(storage.path(archive.path))
+        else:
+            file = cast(BinaryIO, storage.open(archive.path, "rb"))
+            size = storage.size(archive.path)
+    except OSError as error:
+        raise _gone(archive) from error
+    if size != archive.size:
+        file.close()
+        raise _gone(archive)
+    return file, size
+
+
+def _open_regular(path: str) -> tuple[BinaryIO, int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("It is no regular file.")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb", buffering=0), found.st_size
+
+
+def _gone(archive: Archive) -> NotFound:
+    return NotFound("The archive is no longer there.", archive=str(archive.pk), hint="Request the export once more.")
 
 
 def is_whole(archive: Archive) -> bool:

@@ -32,7 +32,7 @@ from backend.errors import Conflict, InvalidInput
 SECONDS = 315_532_800
 BUFFER = 1024 * 1024
 GZIP_THREADS = 2
-LEVEL = 2
+LEVEL = 3
 LARGEST_USTAR = 8**11
 
 

@@ -57,6 +57,14 @@ def open_generation(
     return generation
 
 
+def await_generation(*, project: Project, user: User, execution_id: UUID) -> GeneratedProject:
+    """Return the execution's generation of the project, made as one that is pending: nobody works on it yet.
+
+    The caller has checked that the user may start work on the project.
+    """
+    return _existing_or_new(project=project, user=user, execution_id=execution_id)
+
+
 def record(generation: GeneratedProject, commit: Commit, *, seal: str) -> None:
     """Record what was committed: the generation is completed, and its files can be listed.
 
@@ -115,7 +123,7 @@ def _existing_or_new(*, project: Project, user: User, execution_id: UUID | None)
     if execution_id is not None:
         known = GeneratedProject.objects.filter(project=project, workflow_execution_id=execution_id).first()
         if known is not None:
-            return known
+            return _begun(known)
     identifier = uuid4()
     before = newest_generation(project=project, execution_id=None)
     values = {
@@ -131,6 +139,16 @@ def _existing_or_new(*, project: Project, user: User, execution_id: UUID | None)
         project=project, workflow_execution_id=execution_id, defaults=values
     )
     return made
+
+
+def _begun(generation: GeneratedProject) -> GeneratedProject:
+    """Let a generation that was only awaited follow the commit that is the newest now, and not the one of back then."""
+    if generation.status == _Status.PENDING:
+        before = newest_generation(project=generation.project, execution_id=None)
+        GeneratedProject.objects.filter(pk=generation.pk, status=_Status.PENDING).update(
+            parent_commit=before.commit if before else ""
+        )
+    return generation
 
 
 def _base(generation: GeneratedProject, based_on: str | None) -> GeneratedProject | None:

@@ -86,6 +86,16 @@ def require_storage(*, generation: GeneratedProject, size: int) -> None:
         _require_storage(organisation, more=size, without=generation.pk)
 
 
+def require_storage_for_archive(*, project: Project, more: int) -> None:
+    """Check that an archive can be recorded. To be called in the transaction that records it.
+
+    more: the bytes it has beyond the one that it replaces, if any. Raises OrganisationFull.
+    """
+    organisation = _locked(project)
+    if organisation is not None:
+        _require_storage(organisation, more=more, without=None)
+
+
 def _require_room(project: Project, *, statuses: Collection[str], without: UUID | None) -> None:
     organisation = _locked(project)
     if organisation is None:

@@ -11,14 +11,16 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 
 from backend.apps.authentication.models import User
-from backend.apps.projects.errors import InvalidPath
+from backend.apps.projects.errors import InvalidPath, OrganisationFull
 from backend.apps.projects.models import Archive, GeneratedProject, Project
 from backend.apps.projects.selectors import get_project, newest_generation
 from backend.apps.projects.services import archive_storage
 from backend.apps.projects.services.archives import ArchiveFile, write_archive
 from backend.apps.projects.services.git_store import GitStore
+from backend.apps.projects.services.organisation_limits import require_storage_for_archive
 from backend.apps.projects.services.workspace import Workspace
 from backend.errors import Conflict, NotFound
 from backend.failpoints import Failpoint, reached
@@ -28,19 +30,17 @@ SHORT_COMMIT = 12
 _Status = GeneratedProject.Status
 
 
-def package(*, project: Project, user: User, execution_id: UUID | None, format: str) -> dict[str, Any]:
+def package(
+    *, project: Project, user: User, execution_id: UUID | None, generation_id: str | None = None, format: str
+) -> dict[str, Any]:
     """Package the execution's completed generation, or the project's newest, and record the archive.
 
-    format: zip, tar or tar.gz. An archive that is there and whole is kept. The result's `path` is where it really lies.
-    Raises InvalidInput for another format, Conflict where no generation is completed.
+    generation_id: of the one to package instead. format: zip, tar or tar.gz. An archive that is there and whole is
+    kept. The result's `path` is where it really lies.
+    Raises InvalidInput for another format, Conflict where no generation is completed, OrganisationFull.
     """
     get_project(user=user, project_id=project.pk, write=True)
-    generation = completed_generation(project=project, execution_id=execution_id)
-    return package_generation(project=project, generation=generation, format=format)
-
-
-def package_generation(*, project: Project, generation: GeneratedProject, format: str) -> dict[str, Any]:
-    """Package one completed generation of the project, as `package` does; the caller has looked who may."""
+    generation = completed_generation(project=project, execution_id=execution_id, generation_id=generation_id)
     recorded = Archive.objects.filter(generated_project=generation, format=format, commit=generation.commit).first()
     if recorded is None or not archive_storage.is_whole(recorded):
         key = f"{generation.pk}/{project.slug}-{generation.commit[:SHORT_COMMIT]}.{format}"
@@ -48,12 +48,19 @@ def package_generation(*, project: Project, generation: GeneratedProject, format
             key, write=lambda target: _write(target, project=project, generation=generation, format=format)
         )
         reached(Failpoint.PACKAGED)
-        recorded, _ = Archive.objects.update_or_create(
-            generated_project=generation,
-            format=format,
-            commit=generation.commit,
-            defaults={"path": key, "size": written.size, "digest": written.digest},
-        )
+        try:
+            with transaction.atomic():
+                before = recorded.size if recorded else 0
+                require_storage_for_archive(project=project, more=written.size - before)
+                recorded, _ = Archive.objects.update_or_create(
+                    generated_project=generation,
+                    format=format,
+                    commit=generation.commit,
+                    defaults={"path": key, "size": written.size, "digest": written.digest},
+                )
+        except OrganisationFull:
+            archive_storage.archives_storage().delete(key)
+            raise
     return {
         "archive": str(recorded.pk),
         "format": recorded.format,
@@ -66,17 +73,17 @@ def package_generation(*, project: Project, generation: GeneratedProject, format
 
 
 def completed_generation(
-    *, project: Project, execution_id: UUID | None, generation_id: UUID | str | None = None
+    *, project: Project, execution_id: UUID | None, generation_id: str | None = None
 ) -> GeneratedProject:
     """Return the execution's generation, or without an execution the project's newest completed one.
 
-    generation_id: of the generation that is meant, whatever is the newest.
-    Raises Conflict where there is none, or it is not completed.
+    generation_id: of the one that is wanted instead of either.
+    Raises Conflict where there is none, or it is not completed; NotFound for one that the project does not have.
     """
     if generation_id is None:
         generation = newest_generation(project=project, execution_id=execution_id)
     else:
-        generation = GeneratedProject.objects.filter(project=project, pk=generation_id).first()
+        generation = _named(project, generation_id)
     if generation is None:
         raise Conflict("Nothing has been generated for this project yet.", hint="Generate its files first.")
     if generation.status != _Status.COMPLETED:
@@ -86,6 +93,16 @@ def completed_generation(
             expected=_Status.COMPLETED.value,
         )
     return generation
+
+
+def _named(project: Project, generation_id: str) -> GeneratedProject:
+    try:
+        found = GeneratedProject.objects.filter(project=project, pk=UUID(generation_id)).first()
+    except ValueError:
+        found = None
+    if found is None:
+        raise NotFound(f"The project has no generation {generation_id[:60]!r}.", field="generation")
+    return found
 
 
 def _write(target: Path, *, project: Project, generation: GeneratedProject, format: str) -> ArchiveFile:

@@ -19,8 +19,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import IO, Any, ClassVar, NoReturn, cast
+
+if __name__ == "__main__":
+    # A third of what Django's engine imports is for reloading a development server's templates. Only in the child: who
+    # imports this module for its limits has the real one.
+    sys.modules["django.template.autoreload"] = ModuleType("django.template.autoreload")
 
 from django.conf import settings
 from django.template import Context, Engine, Library, Template, TemplateSyntaxError, defaultfilters, defaulttags

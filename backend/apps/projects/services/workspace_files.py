@@ -17,12 +17,14 @@ from typing import Any
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import GeneratedProject, Project
 from backend.apps.projects.selectors import newest_generation
-from backend.apps.projects.services.content import empty_directories
+from backend.apps.projects.services.content import chunks, empty_directories
 from backend.apps.projects.services.generations import as_result, generate
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.paths import validate_path
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.projects.services.recorded_files import recorded_content
+from backend.apps.projects.services.structure import Plan
+from backend.apps.projects.services.working_copy import bring_to
 from backend.apps.projects.services.workspace import Entry, Workspace
 from backend.errors import Conflict, InvalidInput, NotFound
 
@@ -113,7 +115,8 @@ def patch(*, project: Project, paths: Sequence[str] | None = None) -> str:
     wanted = None if paths is None else {validate_path(path) for path in paths}
     shown = [each for each in changes(project=project) if wanted is None or each.path in wanted]
     base = newest_generation(project=project, execution_id=None)
-    length, parts = 0, []
+    length = 0
+    parts: list[str] = []
     for each in shown:
         for line in _compared(each, project=project, base=base):
             length += len(line)
@@ -121,6 +124,29 @@ def patch(*, project: Project, paths: Sequence[str] | None = None) -> str:
                 return "".join([*parts, "... and more; name the paths to see the rest.\n"])
             parts.append(line)
     return "".join(parts)
+
+
+def check_out(*, project: Project) -> dict[str, Any]:
+    """Make the workspace hold just what the project's newest generation holds; what was not committed is gone.
+
+    Returns that generation. Raises Conflict where there is none, or it is no longer whole; WorkspaceBusy.
+    """
+    newest = newest_generation(project=project, execution_id=None)
+    content = recorded_content(newest) if newest is not None else None
+    if newest is None or content is None:
+        raise Conflict("The project has no generation to begin with.", hint="Write files, and commit them.")
+    workspace = _workspace(project)
+    with workspace.writing():
+        bring_to(
+            content,
+            workspace=workspace,
+            plan=Plan(),
+            recorded=None,
+            seal="",
+            store=GitStore.for_project(project.pk),
+            commit=newest.commit,
+        )
+    return as_result(newest)
 
 
 def commit_workspace(*, project: Project, user: User) -> dict[str, Any]:
@@ -155,8 +181,11 @@ def _lies_in(path: str, named: str) -> bool:
 
 
 def _digest(workspace: Workspace, path: str) -> str:
+    digest = hashlib.sha256()
     with workspace.open(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        for chunk in chunks(file):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _recorded(generation: GeneratedProject) -> dict[str, tuple[int, bool, str]]:

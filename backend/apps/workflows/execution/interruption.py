@@ -18,6 +18,10 @@ class Interrupted(KeyboardInterrupt):
     """
 
 
+class WorkerStops(Interrupted):
+    """The work is to stop because its worker does; another worker is to begin it anew."""
+
+
 class Interruption(Protocol):
     """A context that work is done in, and that `interrupt` stops by raising Interrupted there."""
 

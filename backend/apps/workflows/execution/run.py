@@ -20,8 +20,14 @@ from backend.apps.workflows.decisions.retry import Again, decide_retry
 from backend.apps.workflows.definitions.json_values import check_json
 from backend.apps.workflows.execution import write_back
 from backend.apps.workflows.execution.claim import ClaimedTask, NotClaimed, claim
+from backend.apps.workflows.execution.hand_back import hand_back
 from backend.apps.workflows.execution.heartbeat import Heartbeat
-from backend.apps.workflows.execution.interruption import Interrupted, Interruption, Uninterruptible
+from backend.apps.workflows.execution.interruption import (
+    Interrupted,
+    Interruption,
+    Uninterruptible,
+    WorkerStops,
+)
 from backend.apps.workflows.execution.persistence import persistently
 from backend.errors import InvalidInput, RepomillError, TemporaryFailure
 from backend.failpoints import Failpoint, reached
@@ -79,8 +85,9 @@ def execute(
     try:
         with Heartbeat(claimed.id, attempt=claimed.attempt, interrupt=interruption.interrupt) as heartbeat:
             result, error = _call(service, claimed, interruption)
-    except Interrupted:
-        return _after_interruption(claimed, cancelled=heartbeat.cancelled)
+    except Interrupted as interrupted:
+        stops = isinstance(interrupted, WorkerStops)
+        return _after_interruption(claimed, cancelled=heartbeat.cancelled, worker_stops=stops)
     reached(Failpoint.ANSWERED)
     if error is not None:
         return _after_error(claimed, error)
@@ -121,12 +128,14 @@ def _as_error(error: Exception, claimed: ClaimedTask) -> RepomillError:
     return RepomillError(f"The service failed with {type(error).__name__}.", hint="The worker's log names the place.")
 
 
-def _after_interruption(claimed: ClaimedTask, *, cancelled: bool) -> Outcome:
+def _after_interruption(claimed: ClaimedTask, *, cancelled: bool, worker_stops: bool) -> Outcome:
     if not connection.in_atomic_block:
         # It may have been interrupted in the middle of a query; the next one gets a connection of its own.
         connection.close()
     if cancelled and persistently(write_back.stop, claimed):
         return Parked("it was cancelled")
+    if worker_stops and persistently(hand_back, claimed):
+        return Parked("its worker stops, and another one begins it anew")
     return Parked("the attempt has been overtaken")
 
 

@@ -13,7 +13,8 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 
 Parameters = dict[str, Any] | Sequence[Any]
@@ -29,6 +30,7 @@ def one_journey() -> Iterator[None]:
     Within it no count of changed rows is known: a statement that must know says RETURNING, and the ORM's own `save`
     does not work.
     """
+    connection = _here()
     if connection.vendor != "postgresql":
         yield
         return
@@ -39,19 +41,20 @@ def one_journey() -> Iterator[None]:
 
 def run(sql: str, parameters: Parameters) -> None:
     """Execute a statement that gives no rows."""
-    with connection.cursor() as cursor:
+    with _here().cursor() as cursor:
         cursor.execute(sql, parameters)
 
 
 def fetch(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
     """Execute a statement, and return the rows it gives."""
-    with connection.cursor() as cursor:
+    with _here().cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
 
 
 def fetch_each(*statements: tuple[str, Parameters]) -> list[list[tuple[Any, ...]]]:
     """Execute statements that give rows, one after the other in one journey, and return the rows of each."""
+    connection = _here()
     if connection.vendor != "postgresql":
         return [fetch(sql, parameters) for sql, parameters in statements]
     with one_journey(), ExitStack() as stack:
@@ -63,18 +66,20 @@ def fetch_each(*statements: tuple[str, Parameters]) -> list[list[tuple[Any, ...]
 
 def values(model: type[Model], **named: Any) -> dict[str, Any]:  # noqa: ANN401  (the columns' values)
     """Return the values as this database wants them for the model's fields of those names."""
+    connection = _here()
     return {name: _field(model, name).get_db_prep_save(value, connection) for name, value in named.items()}
 
 
 def as_value(model: type[Model], name: str, value: Any) -> Any:  # noqa: ANN401
     """Return one value as this database wants it for the model's field of that name."""
-    return _field(model, name).get_db_prep_save(value, connection)
+    return _field(model, name).get_db_prep_save(value, _here())
 
 
 def save(row: Model, *names: str) -> None:
     """Write these fields; `row.save(update_fields=names)` without signals. A row that is yet to be inserted waits."""
     if row._state.adding:
         return
+    connection = _here()
     fields = [_field(type(row), name) for name in names]
     parameters = [field.get_db_prep_save(field.pre_save(row, False), connection) for field in fields]
     run(_update_text(type(row), names), [*parameters, as_value(type(row), "id", row.pk)])
@@ -89,6 +94,7 @@ def insert(rows: Iterable[Model]) -> None:
     new = list(rows)
     if not new:
         return
+    connection = _here()
     model, plain = type(new[0]), _plain(type(new[0]))
     fields = [
         field
@@ -126,14 +132,15 @@ class Columns:
 
     def read(self, row: Sequence[Any]) -> Any:  # noqa: ANN401  (an instance of the model)
         """Return the row as an instance of the model."""
+        connection = _here()
         found = []
-        for value, column, converters in zip(row, self._columns, self._of_database(), strict=True):
+        for value, column, converters in zip(row, self._columns, self._of_database(connection), strict=True):
             for convert in converters:
                 value = convert(value, column, connection)
             found.append(value)
         return self.model.from_db(connection.alias, self._names, found)
 
-    def _of_database(self) -> list[list[Any]]:
+    def _of_database(self, connection: BaseDatabaseWrapper) -> list[list[Any]]:
         known = self._converters.get(connection.vendor)
         if known is None:
             known = [
@@ -142,6 +149,11 @@ class Columns:
             ]
             self._converters[connection.vendor] = known
         return known
+
+
+def _here() -> BaseDatabaseWrapper:
+    """Return this thread's connection itself: `django.db.connection` looks it up anew for each of its attributes."""
+    return connections[DEFAULT_DB_ALIAS]
 
 
 @cache

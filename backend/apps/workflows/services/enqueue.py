@@ -17,6 +17,7 @@ from backend.apps.workflows.methods import check_call
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.publishing import sending
 from backend.errors import Conflict, InvalidInput
+from backend.telemetry import tracing
 
 KEY = re.compile(r"[!-~]{1,200}")
 
@@ -48,7 +49,7 @@ def enqueue_method(
             "The key is not valid.", field="key", expected="1 to 200 printable ASCII characters, no spaces"
         )
     try:
-        with transaction.atomic():
+        with tracing.span("call method", kind="producer", method=method), transaction.atomic():
             identifier = uuid4()
             task = TaskExecution.objects.create(
                 id=identifier,
@@ -59,6 +60,7 @@ def enqueue_method(
                 project_id=project_id,
                 description=f"{project_name or 'no project'} · {method}"[:300],
                 max_retries=max_retries,
+                trace_parent=tracing.traceparent(),
                 ready=True,
                 **sending(timezone.now()),
             )

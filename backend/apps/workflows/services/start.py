@@ -22,6 +22,7 @@ from backend.apps.workflows.execution.statements import insert, one_journey
 from backend.apps.workflows.models import StepExecution, WorkflowExecution, WorkflowVersion
 from backend.apps.workflows.services.secret_inputs import seal_inputs
 from backend.errors import InvalidInput, PermissionRefused
+from backend.telemetry import tracing
 
 
 def start_execution(
@@ -47,7 +48,8 @@ def start_execution(
         raise PermissionRefused("The user is deactivated.")
     definition = definition_of(version.pk)
     complete = check_inputs(definition, {**{name: taken.reveal() for name, taken in version.taken.items()}, **inputs})
-    with transaction.atomic():
+    # The span is entered first, so that the row keeps what continues it.
+    with tracing.span("start run", kind="producer") as span, transaction.atomic():
         execution_id = uuid4()
         execution = WorkflowExecution(
             id=execution_id,
@@ -59,7 +61,9 @@ def start_execution(
             status=WorkflowExecution.Status.RUNNING,
             input_data=seal_inputs(complete, schema=definition.inputs, execution_id=execution_id),
             started_at=timezone.now(),
+            trace_parent=tracing.traceparent(),
         )
+        span.note(run=str(execution.pk))
         steps = [
             StepExecution(execution=execution, step_id=step.id, step_type=step.type, position=position)
             for position, step in enumerate(definition.steps)

@@ -26,10 +26,18 @@ def start_on_project(
     named = inputs.get("project") if asks else None
     reference = str(project or named or "")
     if not reference:
-        return start_execution(version=version, inputs=inputs, user=user)
+        return _started(start_execution(version=version, inputs=inputs, user=user))
     found = find_project(user=user, reference=reference, right=Right.RUN)
     if asks:
         if project and named and find_project(user=user, reference=str(named), right=Right.RUN) != found:
             raise InvalidInput("The input names another project.", field="input_data.project", expected=str(found.id))
         inputs = {**inputs, "project": str(found.id)}
-    return start_execution(version=version, inputs=inputs, user=user, project_id=found.id, project_name=found.name)
+    return _started(
+        start_execution(version=version, inputs=inputs, user=user, project_id=found.id, project_name=found.name)
+    )
+
+
+def _started(execution: WorkflowExecution) -> WorkflowExecution:
+    # Whoever shows it shows the workflow's name, which was read with the version.
+    execution.workflow = execution.version.workflow
+    return execution

@@ -1,7 +1,7 @@
 """The form of the permission matrix: who asks, what a row says, and the answers that most rows have.
 
 Rows stand in the `rows_*.py` beside this file, each with a list ROWS and, for what its paths name, a mapping OBJECTS.
-Every route and method needs one row. What is expected is written out here, not worked out from the code's own table.
+Every route and method needs a row. What is expected is written out here, not worked out from the code's own table.
 """
 
 from __future__ import annotations

@@ -1,0 +1,99 @@
+"""Rows of workflows, executions and tasks: one execution and one call on the project, both started by its owner.
+
+Where work can be started with and without a project, the row says the former.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from backend.apps.workflows.definitions.check import check_definition
+from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution, WorkflowVersion
+from backend.apps.workflows.services import enqueue_method, save_definition, start_execution
+from tests.unit.api.permission_matrix.table import (
+    Row,
+    controlling,
+    own,
+    own_running,
+    own_writing,
+    running,
+    seeing,
+)
+from tests.unit.api.permission_matrix.world import World
+
+DEFINITION: dict[str, Any] = {
+    "name": "hello",
+    "steps": [{"id": "a", "type": "file_generation", "config": {"readme": "# Hi"}}],
+}
+CALL: dict[str, Any] = {"method": "generation.write_file", "arguments": {"path": "a", "content": "b"}}
+
+
+def version(world: World) -> WorkflowVersion:
+    return save_definition(check_definition(DEFINITION))
+
+
+def execution(world: World) -> WorkflowExecution:
+    found = WorkflowExecution.objects.filter(project_id=world.project.pk).first()
+    return found or start_execution(
+        version=version(world), inputs={}, user=world.owner, project_id=world.project.pk, project_name="mill"
+    )
+
+
+def task(world: World) -> TaskExecution:
+    return enqueue_method(**CALL, key="k", user=world.owner, project_id=world.project.pk)
+
+
+def change(**values: Any) -> Any:
+    def prepare(world: World) -> object:
+        return WorkflowExecution.objects.filter(pk=execution(world).pk).update(**values)
+
+    return prepare
+
+
+def fail_step(world: World) -> object:
+    TaskExecution.objects.filter(execution=execution(world)).update(status="failed", next_publish_at=None)
+    return StepExecution.objects.filter(execution=execution(world)).update(status="failed")
+
+
+def doubt(world: World) -> object:
+    return TaskExecution.objects.filter(pk=task(world).pk).update(status="in_doubt", next_publish_at=None)
+
+
+OBJECTS = {
+    "workflow_id": lambda world: version(world).workflow_id,
+    "number": lambda world: version(world).number,
+    "execution_id": lambda world: execution(world).pk,
+    "task_id": lambda world: task(world).pk,
+}
+RUN = "workflows/executions/<uuid:execution_id>/"
+
+ROWS = [
+    Row("GET", "workflows/", own()),
+    Row("POST", "workflows/", own_writing(201), body=DEFINITION),
+    Row("POST", "workflows/validate/", own(), body=DEFINITION),
+    Row("GET", "workflows/schema/", own()),
+    Row("GET", "workflows/step-types/", own()),
+    Row("GET", "workflows/methods/", own()),
+    Row("GET", "workflows/<uuid:workflow_id>/", own()),
+    Row("GET", "workflows/<uuid:workflow_id>/versions/", own()),
+    Row("GET", "workflows/<uuid:workflow_id>/versions/<int:number>/", own()),
+    Row("POST", "workflows/<uuid:workflow_id>/execute/", own_running(202), body={}),
+    Row("GET", "workflows/executions/", own()),
+    Row("POST", "workflows/executions/", running(202), body={"workflow": "hello", "project": "mill"}, prepare=version),
+    Row("GET", RUN, seeing()),
+    Row("GET", f"{RUN}state/", seeing()),
+    Row("GET", f"{RUN}steps/", seeing()),
+    Row("GET", f"{RUN}tasks/", seeing()),
+    Row("GET", f"{RUN}events/", seeing()),
+    Row("POST", f"{RUN}pause/", controlling(200)),
+    Row("POST", f"{RUN}resume/", controlling(200), prepare=change(paused_at=timezone.now())),
+    Row("POST", f"{RUN}cancel/", controlling(200)),
+    Row("POST", f"{RUN}retry/", controlling(200), body={"step": "a"}, prepare=fail_step),
+    Row("POST", f"{RUN}rerun/", controlling(202), body={}),
+    Row("GET", "workflows/tasks/", own()),
+    Row("POST", "workflows/tasks/", running(202), body={**CALL, "project": "mill"}),
+    Row("GET", "workflows/tasks/<uuid:task_id>/", seeing()),
+    Row("POST", "workflows/tasks/<uuid:task_id>/resolve/", controlling(200), body={"outcome": "done"}, prepare=doubt),
+]
