@@ -11,10 +11,16 @@ from django.db import DatabaseError
 
 from backend.apps.workflows.execution.claim import ClaimedTask
 from backend.apps.workflows.execution.run import Completed, Failed, Outcome, Parked, TryAgain
-from backend.apps.workflows.models import TaskExecution
+from backend.apps.workflows.execution.statements import as_value, fetch
+from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.telemetry import tracing
 from backend.telemetry.about import about
 from backend.telemetry.tracing import Span
+
+_TRACE_PARENTS = f"""
+    SELECT e."trace_parent", t."trace_parent" FROM "{TaskExecution._meta.db_table}" AS t
+    LEFT JOIN "{WorkflowExecution._meta.db_table}" AS e ON e."id" = t."execution_id" WHERE t."id" = %s
+"""  # noqa: S608  (names of tables)
 
 
 class Observation:
@@ -64,10 +70,9 @@ def observed(task_id: UUID, *, method: str) -> Iterator[Observation]:
 
 def trace_parent_of(task_id: UUID) -> str:
     """Return what continues the trace of the task's run, or of a task on its own; empty without one."""
-    rows = TaskExecution.objects.filter(pk=task_id).values_list("execution__trace_parent", "trace_parent")
     try:
-        of_run, own = rows.order_by().first() or ("", "")
+        rows = fetch(_TRACE_PARENTS, [as_value(TaskExecution, "id", task_id)])
     except DatabaseError:
         # The claim waits for the database; what is only told does not.
         return ""
-    return of_run or own
+    return next((of_run or own for of_run, own in rows), "")

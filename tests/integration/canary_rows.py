@@ -70,7 +70,7 @@ GENERATION = [
     *_generation("create_readme", {"content": "# x"}, None, ""),
     *_generation("cleanup", {}, None, ""),
     Row("generation.remove_project", {"project_id": str(uuid4()), "generations": []}),
-    Row("generation.remove_project", {"project_id": "no id", "generations": []}, "internal_error"),
+    Row("generation.remove_project", {"project_id": "no id", "generations": []}, "invalid_input"),
 ]
 
 

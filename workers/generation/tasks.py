@@ -7,7 +7,6 @@ own workspace, for callers that build a project file by file. `remove_project` c
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from backend.apps.projects.services import deletion
 from backend.apps.projects.services import generations as services
@@ -81,5 +80,5 @@ def cleanup(call: TaskCall) -> dict[str, Any]:
 @service_task("generation.remove_project")
 def remove_project(call: TaskCall, *, project_id: str, generations: list[str]) -> dict[str, Any]:  # noqa: ARG001  (every task gets its call)
     """Remove the files of a project that was deleted."""
-    deletion.remove_files(project_id=UUID(project_id), generations=[UUID(each) for each in generations])
+    deletion.remove_files(project_id=project_id, generations=generations)
     return {"removed": len(generations)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from rest_framework.test import APIClient
@@ -16,7 +17,7 @@ from backend.apps.projects.services.deletion import REMOVE, remove_files
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.workflows.models import TaskExecution, Workflow, WorkflowExecution, WorkflowVersion
-from backend.errors import Conflict
+from backend.errors import Conflict, InvalidInput
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +74,7 @@ def test_it_goes_with_all_its_files_and_no_others(owner: User) -> None:
     assert (execution.project_id, execution.project_name) == (None, "mill")
     assert all(place.exists() for place in gone)
     for _ in range(2):
-        remove_files(project_id=project.pk, generations=[mine.pk])
+        remove_files(project_id=str(project.pk), generations=[str(mine.pk)])
     assert [place for place in gone if place.exists()] == []
     assert all(place.exists() for place in places(other, GeneratedProject.objects.get(project=other)))
     assert Archive.objects.count() == 1
@@ -83,12 +84,21 @@ def test_it_goes_with_all_its_files_and_no_others(owner: User) -> None:
 def test_files_of_what_is_still_there_are_not_removed(owner: User) -> None:
     project, other = project_of(owner, slug="mill"), project_of(owner, slug="other")
     mine, theirs = (GeneratedProject.objects.get(project=each).pk for each in (project, other))
+    gone = str(project.pk)
     project.delete()
     for generations_named in ([theirs], [mine, theirs], [other.pk]):
         with pytest.raises(Conflict):
-            remove_files(project_id=project.pk, generations=generations_named)
+            remove_files(project_id=gone, generations=[str(each) for each in generations_named])
     with pytest.raises(Conflict):
-        remove_files(project_id=other.pk, generations=[])
+        remove_files(project_id=str(other.pk), generations=[])
+
+
+@pytest.mark.parametrize(("named", "field"), [(("no id", []), "project_id"), ((str(uuid4()), [".."]), "generations")])
+def test_what_is_no_id_is_refused(db: None, named: tuple[str, list[str]], field: str) -> None:
+    project_id, generations = named
+    with pytest.raises(InvalidInput) as caught:
+        remove_files(project_id=project_id, generations=generations)
+    assert caught.value.place["field"] == field
 
 
 @pytest.mark.parametrize("status", ["pending", "running"])

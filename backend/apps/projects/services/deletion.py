@@ -19,7 +19,7 @@ from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.apps.workflows.services.enqueue import enqueue_method
-from backend.errors import Conflict
+from backend.errors import Conflict, InvalidInput
 
 REMOVE = "generation.remove_project"
 
@@ -51,19 +51,28 @@ def delete_project(*, user: User, project_id: UUID) -> None:
     project.delete()
 
 
-def remove_files(*, project_id: UUID, generations: Sequence[UUID]) -> None:
+def remove_files(*, project_id: str, generations: Sequence[str]) -> None:
     """Remove what lies on the disk and in the archives' storage of a project that was deleted. May be repeated.
 
-    Raises Conflict for what is still there in the database: nobody's files are removed before their rows.
+    Raises InvalidInput for what is no id, and Conflict for what is still there in the database: nobody's files are
+    removed before their rows.
     """
-    ids = [project_id, *generations]
+    project, made = _as_id(project_id, field="project_id"), [_as_id(each, field="generations") for each in generations]
+    ids = [project, *made]
     if Project.objects.filter(pk__in=ids).exists() or GeneratedProject.objects.filter(pk__in=ids).exists():
         raise Conflict("The project has not been deleted.", field="project_id", hint="Delete the project.")
-    for generation in generations:
-        ProjectGenerator(str(project_id), generation_id=str(generation)).cleanup()
+    for generation in made:
+        ProjectGenerator(str(project), generation_id=str(generation)).cleanup()
         remove_archives(folder=str(generation))
-    ProjectGenerator(str(project_id)).cleanup()
-    GitStore.for_project(project_id).remove()
+    ProjectGenerator(str(project)).cleanup()
+    GitStore.for_project(project).remove()
+
+
+def _as_id(text: str, *, field: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise InvalidInput(f"There is no id {text[:100]!r}.", field=field, expected="a UUID") from error
 
 
 def _require_rest(project: Project) -> None:
