@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
 from django.utils import timezone
 
 from backend.apps.exports.models import BulkExport, ExportSchedule
@@ -10,8 +13,8 @@ from backend.apps.exports.services.schedules import create_schedule
 from tests.unit.api.permission_matrix.table import Answers, Row, own, own_running
 from tests.unit.api.permission_matrix.world import World
 
-WISH = {"selection": {"kind": "all"}, "export_type": "zip"}
-SCHEDULE = {"name": "n", "cron": "0 2 * * *", "export": WISH}
+WISH: dict[str, Any] = {"selection": {"kind": "all"}, "export_type": "zip"}
+SCHEDULE: dict[str, Any] = {"name": "n", "cron": "0 2 * * *", "export": WISH}
 BULK, SCHEDULES = "bulk-exports/<uuid:bulk_export_id>/", "export-schedules/<uuid:schedule_id>/"
 MINE = Answers(401, 404, 404, 404, 404, 200, 200, 200, 200, 200, 200)
 
@@ -21,11 +24,11 @@ def mine(ok: int = 200) -> Answers:
     return Answers(401, 404, 404, 404, 404, ok, ok, 403, 403, ok, 403)
 
 
-def _bulk(world: World) -> object:
-    return start_bulk_export(user=world.owner, key="matrix", **WISH).pk
+def _bulk(world: World) -> UUID:
+    return start_bulk_export(user=world.owner, key="matrix", selection={"kind": "all"}, export_type="zip").pk
 
 
-def _schedule(world: World) -> object:
+def _schedule(world: World) -> UUID:
     found = ExportSchedule.objects.filter(owner=world.owner).first()
     return (found or create_schedule(owner=world.owner, name="matrix", cron="0 2 * * *", export=WISH)).pk
 
