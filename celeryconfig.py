@@ -56,16 +56,24 @@ broker_connection_max_retries = None
 task_publish_retry = False
 
 task_default_queue = "agents"
-task_queues = [Queue("generation"), Queue("export"), Queue("agents"), Queue("maintenance")]
+task_queues = [Queue("generation"), Queue("export"), Queue("bulk"), Queue("agents"), Queue("maintenance")]
 task_create_missing_queues = False
 task_routes = {
     "generation.*": {"queue": "generation"},
     "export.*": {"queue": "export"},
+    # Served by turns with `export`: a single export waits for one item of a bulk export at most.
+    "bulk.*": {"queue": "bulk"},
     "agents.*": {"queue": "agents"},
     "maintenance.*": {"queue": "maintenance"},
 }
 
-imports = ["workers.generation.tasks", "workers.export.tasks", "workers.agents.tasks", "workers.maintenance.tasks"]
+imports = [
+    "workers.generation.tasks",
+    "workers.export.tasks",
+    "workers.export.bulk",
+    "workers.agents.tasks",
+    "workers.maintenance.tasks",
+]
 
 # Flower reads these events.
 worker_send_task_events = True
@@ -92,6 +100,16 @@ beat_schedule = {
         "schedule": _environment.reconcile_seconds,
         # An old request to reconcile is of no use; without this they pile up while no worker runs.
         "options": {"expires": _environment.reconcile_seconds * 2},
+    },
+    "advance-bulk-exports": {
+        "task": "maintenance.advance_bulk_exports",
+        "schedule": _environment.reconcile_seconds,
+        "options": {"expires": _environment.reconcile_seconds * 2},
+    },
+    "start-scheduled-work": {
+        "task": "maintenance.start_scheduled_work",
+        "schedule": 5.0,
+        "options": {"expires": 10.0},
     },
     "forget-old-answers": {
         "task": "maintenance.forget_old_answers",

@@ -59,10 +59,12 @@ class ServiceTask(Task[Any, Any]):
         return signature.set(argsrepr=request.argsrepr, kwargsrepr=request.kwargsrepr)
 
 
-def service_task(name: str) -> Callable[[Body], ServiceTask]:
+def service_task(name: str, *, afterwards: Callable[[UUID], None] | None = None) -> Callable[[Body], ServiceTask]:
     """Register `body` as the task `name`, which is permanent: messages of older versions carry it.
 
     body: takes a TaskCall and the method's arguments by keyword, makes one service call, and returns JSON.
+    afterwards: is called with the row's id once an attempt's outcome is written. A worker may be lost before that, so
+        what it does must be made good by other means.
     """
 
     def register(body: Body) -> ServiceTask:
@@ -72,7 +74,7 @@ def service_task(name: str) -> Callable[[Body], ServiceTask]:
 
         @functools.wraps(body)
         def run(self: ServiceTask, task_id: str) -> None:
-            _run(self, body, UUID(task_id))
+            _run(self, body, UUID(task_id), afterwards)
 
         make = app.task(name=name, base=ServiceTask, bind=True, max_retries=None, typing=False, throws=(TaskFailed,))
         made: ServiceTask = make(run)
@@ -82,7 +84,7 @@ def service_task(name: str) -> Callable[[Body], ServiceTask]:
     return register
 
 
-def _run(task: ServiceTask, body: Body, task_id: UUID) -> None:
+def _run(task: ServiceTask, body: Body, task_id: UUID, afterwards: Callable[[UUID], None] | None = None) -> None:
     with observed(task_id, method=task.name) as observation:
         outcome = execute(
             task_id,
@@ -91,6 +93,8 @@ def _run(task: ServiceTask, body: Body, task_id: UUID) -> None:
             interruption=interruption(),
         )
         observation.ended(outcome)
+    if afterwards is not None and not isinstance(outcome, TryAgain):
+        afterwards(task_id)
     match outcome:
         case Completed():
             return

@@ -35,6 +35,8 @@ COMMANDS: Final[list[tuple[str, str, str]]] = [
     ("mcp", "backend.cli.commands.mcp:mcp", "Serve MCP to an agent on this machine, by standard input and output."),
     ("schema", "backend.cli.commands.schema:schema", "Print the JSON Schema of workflow definitions, for editors."),
     ("projects", "backend.cli.commands.projects:projects", "Make and list projects; log and diff of generations."),
+    ("bulk", "backend.cli.commands.bulk:bulk", "Export many projects at once, and show how far that is."),
+    ("schedules", "backend.cli.commands.schedules:schedules", "Start bulk exports by the clock."),
     ("credentials", "backend.cli.commands.credentials:credentials", "Keep the secrets that workflows name, encrypted."),
     ("tokens", "backend.cli.commands.tokens:tokens", "Make, list and revoke the tokens of programs."),
     ("migrate", "backend.cli.commands.migrate:migrate", "Bring the database up to date, and make the operator."),

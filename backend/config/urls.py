@@ -22,6 +22,7 @@ api_v1: list[URLPattern | URLResolver] = [
     path("", include("backend.apps.credentials.urls")),
     path("", include("backend.apps.projects.urls")),
     path("", include("backend.apps.workflows.urls")),
+    path("", include("backend.apps.exports.bulk_urls")),
     path("", include("backend.apps.projects.flat_urls")),
     path("", include("backend.apps.projects.generation_urls")),
     path("", include("backend.apps.projects.file_urls")),

@@ -13,6 +13,8 @@ from django.utils import timezone
 from backend.api.idempotency import forget_old_answers as forget_once
 from backend.apps.authentication.tokens import forget_expired
 from backend.apps.exports.services.abandoning import fail_abandoned_exports as fail_exports_once
+from backend.apps.exports.services.bulk_advance import advance_all
+from backend.apps.exports.services.schedule_runs import do_round
 from backend.apps.projects.services.archive_storage import sweep_leftovers
 from backend.apps.projects.services.generation_records import fail_abandoned
 from backend.apps.projects.services.repacking import repack_stores as repack_once
@@ -36,6 +38,18 @@ def reconcile() -> None:
     report = reconcile_once(now=now)
     if report.republished or report.taken_back:
         logger.info("reconciled: %d sent again, %d taken back", report.republished, report.taken_back)
+
+
+@app.task(name="maintenance.advance_bulk_exports", send_events=False)
+def advance_bulk_exports() -> None:
+    """Let bulk exports go on where the end of a task did not."""
+    advance_all(now=timezone.now())
+
+
+@app.task(name="maintenance.start_scheduled_work", send_events=False)
+def start_scheduled_work() -> None:
+    """Start what schedules have due, and see how what they started has ended."""
+    do_round(now=timezone.now())
 
 
 @app.task(name="maintenance.forget_old_answers", send_events=False)

@@ -7,6 +7,11 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import models
 
+from backend.apps.exports.bulk_models import BulkExport, BulkExportItem, LastDelivery
+from backend.apps.exports.schedule_models import ExportSchedule, ScheduleRun
+
+__all__ = ["BulkExport", "BulkExportItem", "ExportSchedule", "LastDelivery", "RepositoryExport", "ScheduleRun"]
+
 
 class RepositoryExport(models.Model):
     """One delivery of a generation: an archive, or a repository on a host.

@@ -104,6 +104,20 @@ class ProjectMembership(models.Model):
         constraints = [models.UniqueConstraint(fields=["project", "user"], name="one_membership_each")]
 
 
+class ProjectLabel(models.Model):
+    """A word that projects are grouped by: `nightly`, `customer-acme`. A project has any number of them."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="labels")
+    name = models.CharField(max_length=50)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["name", "project"], name="one_label_each")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Sprint(Timestamped):
     """A stretch of time in which stories are done."""
 

@@ -65,6 +65,18 @@ def visible_projects(*, user: User) -> QuerySet[Project]:
     return projects.filter(Q(owner=user) | Q(pk__in=memberships) | Q(organisation__in=_administered(user)))
 
 
+def projects_with_right(*, user: User, right: Right) -> QuerySet[Project]:
+    """Return the projects in which the user has a right; none where the token that they act with is not good for it."""
+    visible = visible_projects(user=user)
+    if not granted(user, right):
+        return visible.none()
+    if is_operator(user):
+        return visible
+    roles = [role for role in ProjectMembership.Role.values if may(Role(role), right)]
+    memberships = ProjectMembership.objects.filter(user=user, role__in=roles).values("project_id")
+    return visible.filter(Q(owner=user) | Q(pk__in=memberships) | Q(organisation__in=_administered(user)))
+
+
 def find_projects(
     *, user: User, search: str | None = None, organisation: UUID | None = None, ordering: str | None = None
 ) -> QuerySet[Project]:

@@ -49,3 +49,23 @@ def list_projects(
         return
     for row in found:
         typer.echo(f"{row.slug:30}  {row.pk}  {row.name}")
+
+
+@projects.command("label")
+def label(
+    project: Annotated[str, typer.Argument(help="Its slug or id.", show_default=False)],
+    names: Annotated[list[str] | None, typer.Argument(help="Labels to add.", show_default=False)] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", "-r", help="A label to take away.")] = None,
+    user: Annotated[str | None, typer.Option("--user", "-u", help="Who does it; default: operator.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Add labels to a project, take some away, and show those it has: bulk exports choose by them."""
+    setup_django()
+    from backend.apps.projects.selectors import project_by_slug_or_id
+    from backend.apps.projects.services.labels import change_labels
+    from backend.cli.acting_user import acting_user
+
+    actor = acting_user(user)
+    found = project_by_slug_or_id(user=actor, reference=project, write=True)
+    labels = change_labels(user=actor, project=found, add=names or [], remove=remove or [])
+    typer.echo(json.dumps(labels) if as_json else " ".join(labels) or "No labels.")

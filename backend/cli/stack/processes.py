@@ -15,8 +15,8 @@ from backend.cli.stack.settings import HOST, StackSettings
 
 _CELERY: Final = (sys.executable, "-m", "celery", "--app", "backend.config.celery", "--quiet")
 
-WORKER_QUEUES: Final[dict[str, str]] = {"generation": "generation", "export": "export", "agents": "agents"}
-"""Each worker's name and the queue that is its own; every worker serves `maintenance` as well."""
+WORKER_QUEUES: Final[dict[str, str]] = {"generation": "generation", "export": "export,bulk", "agents": "agents"}
+"""Each worker's name and the queues that are its own; every worker serves `maintenance` as well."""
 
 
 @dataclass(frozen=True)

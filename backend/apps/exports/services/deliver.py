@@ -13,6 +13,7 @@ from backend.apps.authentication.models import User
 from backend.apps.credentials.secret import Secret
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.services.access import open_access, open_git_access
+from backend.apps.exports.services.pacing_accounts import keeping_pace
 from backend.apps.exports.services.recording import delivered
 from backend.apps.projects.hosts.base import DEFAULT_USERNAME
 from backend.apps.projects.models import Project
@@ -115,7 +116,8 @@ def deliver_to_github(
         access = open_access(
             credential=credential, token=github_token, base_url=base_url, host="github", project=project, user=user
         )
-        return exporter.export_to_github(access.secret, commit=commit, base_url=access.base_url, **wanted)
+        with keeping_pace("github", access):
+            return exporter.export_to_github(access.secret, commit=commit, base_url=access.base_url, **wanted)
 
     return _delivered_repository(
         key=key,
@@ -166,7 +168,8 @@ def deliver_to_gitlab(
         access = open_access(
             credential=credential, token=gitlab_token, base_url=base_url, host="gitlab", project=project, user=user
         )
-        return exporter.export_to_gitlab(access.secret, commit=commit, base_url=access.base_url, **wanted)
+        with keeping_pace("gitlab", access):
+            return exporter.export_to_gitlab(access.secret, commit=commit, base_url=access.base_url, **wanted)
 
     return _delivered_repository(
         key=key,

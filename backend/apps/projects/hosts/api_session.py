@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
@@ -31,6 +33,29 @@ READ_SECONDS = 30.0
 WHOLE_SECONDS = 90.0
 LARGEST_ANSWER = 4 * 1024 * 1024
 CHUNK = 64 * 1024
+
+
+class Watcher(Protocol):
+    """Who is asked before each request to a host's API, and told of each answer."""
+
+    def before(self, method: str) -> None:
+        """Raise what keeps the request from being sent."""
+
+    def after(self, answer: Answer) -> None:
+        """Learn from an answer, whatever it is."""
+
+
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Have all requests of this thread watched. The clients make their own sessions, so none can be given one."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 class Unwelcome(Exception):
@@ -53,7 +78,7 @@ class ApiSession(requests.Session):
         self.origin = origin
         self.trust_env = False
         self.verify = trusted_certificates()
-        adapter = _PublicAdapter(max_retries=0)
+        adapter = PublicAdapter(max_retries=0)
         self.adapters.clear()
         self.mount(f"{urlsplit(origin).scheme}://", adapter)
 
@@ -64,6 +89,9 @@ class ApiSession(requests.Session):
         """Send a request of one of the clients, and read its whole answer."""
         if origin_of(request.url or "") != self.origin:
             raise ForeignOrigin(origin_of(request.url or ""))
+        watcher = _watcher.get()
+        if watcher is not None:
+            watcher.before(request.method or "GET")
         options |= {
             "timeout": (CONNECT_SECONDS, READ_SECONDS),
             "allow_redirects": False,
@@ -78,6 +106,8 @@ class ApiSession(requests.Session):
             span.note(status=response.status_code)
         headers = {name.lower(): value for name, value in response.headers.items()}
         answer = Answer(response.status_code, headers, body)
+        if watcher is not None:
+            watcher.after(answer)
         if not 200 <= answer.status < 300:
             raise Unwelcome(answer)
         if not isinstance(answer.data, dict):
@@ -108,10 +138,11 @@ class _PublicHTTPSPool(HTTPSConnectionPool):
     ConnectionCls = _PublicHTTPSConnection
 
 
-class _PublicAdapter(HTTPAdapter):
+class PublicAdapter(HTTPAdapter):
     """Looks at whom it has reached before the first byte of a request, and so of a token, is sent."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  (as the base class has it)
+        """Have every connection look."""
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _PublicHTTPPool, "https": _PublicHTTPSPool}
 

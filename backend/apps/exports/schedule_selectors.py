@@ -1,0 +1,89 @@
+"""What is read of schedules: who may see which, and how one stands. It changes nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from backend.apps.authentication.models import User
+from backend.apps.exports.due_times import next_times
+from backend.apps.exports.schedule_models import ExportSchedule, ScheduleRun
+from backend.apps.exports.services.schedules import rhythm_of
+from backend.errors import NotFound
+
+
+def visible_schedules(*, user: User) -> QuerySet[ExportSchedule]:
+    """Return the user's own schedules; all of them, the product's too, for a superuser."""
+    if not user.is_active or (user.grant is not None and user.grant.project_id is not None):
+        # A schedule is of many projects: a token for one of them is not for it.
+        return ExportSchedule.objects.none()
+    rows = ExportSchedule.objects.select_related("owner")
+    return rows if user.is_superuser else rows.filter(owner=user)
+
+
+def find_schedule(*, user: User, reference: UUID | str) -> ExportSchedule:
+    """Return the schedule of that name or id. Raises NotFound."""
+    rows = visible_schedules(user=user)
+    found = rows.filter(name=str(reference)).first() if "\0" not in str(reference) else None
+    if found is None:
+        try:
+            found = rows.filter(pk=UUID(str(reference))).first()
+        except ValueError:
+            found = None
+    if found is None:
+        raise NotFound(f"There is no schedule {str(reference)[:100]!r}.", hint="See: repomill schedules list")
+    return found
+
+
+def last_run(schedule: ExportSchedule) -> ScheduleRun | None:
+    """Return the newest run that was not skipped."""
+    return schedule.runs.exclude(status=ScheduleRun.Status.SKIPPED).order_by("-due_at", "-pk").first()
+
+
+def rhythm_words(schedule: ExportSchedule) -> str:
+    """Return when it is due as people write it."""
+    when = schedule.cron or f"every {schedule.interval_seconds} s"
+    return f"{when} ({schedule.time_zone})"
+
+
+def schedule_json(schedule: ExportSchedule, *, now: datetime, runs: int = 10) -> dict[str, Any]:
+    """Return a schedule as JSON, with its next five times and its newest runs."""
+    upcoming = next_times(rhythm_of(schedule), after=now) if schedule.enabled else []
+    return {
+        "id": str(schedule.pk),
+        "name": schedule.name,
+        "work": schedule.work,
+        "cron": schedule.cron or None,
+        "interval_seconds": schedule.interval_seconds,
+        "time_zone": schedule.time_zone,
+        "enabled": schedule.enabled,
+        "export": schedule.export or None,
+        "overlap": schedule.overlap,
+        "catch_up": schedule.catch_up,
+        "catch_up_seconds": schedule.catch_up_seconds,
+        "keep_last": schedule.keep_last,
+        "keep_days": schedule.keep_days,
+        "notify_url": schedule.notify_url or None,
+        "notify_email": schedule.notify_email,
+        "owner": schedule.owner.get_username() if schedule.owner else None,
+        "next_times": [time.isoformat() for time in upcoming],
+        "runs": [run_json(run) for run in schedule.runs.all()[:runs]],
+    }
+
+
+def run_json(run: ScheduleRun) -> dict[str, Any]:
+    """Return one run as JSON."""
+    return {
+        "due_at": run.due_at.isoformat(),
+        "status": run.status,
+        "by_hand": run.by_hand,
+        "reason": run.reason or None,
+        "bulk_export": str(run.bulk_export_id) if run.bulk_export_id else None,
+        "result": run.result,
+        "error": run.error,
+        "notified_at": run.notified_at.isoformat() if run.notified_at else None,
+        "completed_at": run.completed_at.isoformat() if run.completed_at else None,
+    }

@@ -1,0 +1,199 @@
+"""Lets a bulk export go on: takes over what has ended, starts what may start, and ends it when all is over.
+
+Only a window of its items is in flight; ten thousand wait in the database, so that everybody else's messages never wait
+behind them. It goes on when the task of a marked item ends, several times per window, and every few seconds by the
+clock, which makes good what was lost. One round is a constant number of queries under the lock of the bulk export's
+row; two rounds at once are one after the other.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from backend.apps.exports.bulk_models import BulkExport, BulkExportItem, LastDelivery
+from backend.apps.exports.models import RepositoryExport
+from backend.apps.workflows.models import TaskExecution
+from backend.apps.workflows.services.fan_out import Call, enqueue_calls, take_up_again
+
+DELIVER = "bulk.deliver"
+Status = BulkExport.Status
+Item = BulkExportItem.Status
+Task = TaskExecution.Status
+ENDED = {
+    Task.COMPLETED: Item.COMPLETED,
+    Task.FAILED: Item.FAILED,
+    Task.IN_DOUBT: Item.IN_DOUBT,
+    Task.CANCELLED: Item.CANCELLED,
+}
+LOST = {"code": "not_found", "message": "The record of the item's task is gone.", "retryable": False}
+
+
+def advance(bulk_export_id: UUID, *, now: datetime, wait: bool = True) -> None:
+    """Do one round. wait: for a round that is under way; without it, that one is enough."""
+    with transaction.atomic():
+        bulk = locked(bulk_export_id, wait=wait)
+        if bulk is None or bulk.status != Status.RUNNING:
+            return
+        in_flight = settle(bulk, now=now)
+        if bulk.paused_at is None and bulk.cancel_requested_at is None:
+            in_flight += _refill(bulk, room=bulk.window - in_flight)
+        if in_flight == 0:
+            end_if_over(bulk, now=now)
+
+
+def advance_after(task_id: UUID) -> None:
+    """Do a round if the task that has just ended is one of those that mark the moment for it."""
+    marked = BulkExportItem.objects.filter(task_id=task_id, refills=True)
+    for bulk_export_id in marked.values_list("bulk_export_id", flat=True):
+        advance(bulk_export_id, now=timezone.now())
+
+
+def advance_all(*, now: datetime) -> int:
+    """Do a round for every bulk export that is not over, and return how many there are. For the clock."""
+    for bulk in BulkExport.objects.filter(status=Status.PENDING):
+        _fail_unplanned(bulk, now=now)
+    running = list(BulkExport.objects.filter(status=Status.RUNNING).values_list("pk", flat=True))
+    for bulk_export_id in running:
+        advance(bulk_export_id, now=now, wait=False)
+    return len(running)
+
+
+def locked(bulk_export_id: UUID, *, wait: bool) -> Any:  # noqa: ANN401  (a BulkExport, or None)
+    """Return the bulk export with its row locked; None where it is gone, or locked and not waited for."""
+    skip = not wait and connection.features.has_select_for_update_skip_locked
+    rows = BulkExport.objects.select_for_update(of=("self",), skip_locked=skip)
+    return rows.filter(pk=bulk_export_id).first()
+
+
+def settle(bulk: BulkExport, *, now: datetime) -> int:
+    """Take over how tasks have ended. Returns how many items are still in flight."""
+    open_items = BulkExportItem.objects.filter(bulk_export=bulk, status__in=[Item.IN_FLIGHT, Item.IN_DOUBT])
+    items = list(open_items.select_related("task").defer("task__arguments", "task__result"))
+    ended = [item for item in items if (item.task is None or item.task.status in ENDED)]
+    changed = [item for item in ended if _take_over(item, now=now)]
+    delivered = [item for item in changed if item.status == Item.COMPLETED]
+    if delivered:
+        _record_deliveries(bulk, delivered, now=now)
+    if changed:
+        BulkExportItem.objects.bulk_update(changed, ["status", "error", "export", "completed_at", "content_digest"])
+    return len(items) - len(ended)
+
+
+def end_if_over(bulk: BulkExport, *, now: datetime, reopened: bool = False) -> None:
+    """End the bulk export if no item is left to do. reopened: it is one that had ended as failed."""
+    statuses = set(
+        BulkExportItem.objects.filter(bulk_export=bulk).order_by().values_list("status", flat=True).distinct()
+    )
+    if {Item.IN_FLIGHT, Item.PENDING} & statuses:
+        return
+    outcome = Status.COMPLETED
+    if bulk.cancel_requested_at is not None:
+        outcome = Status.CANCELLED
+    elif {Item.FAILED, Item.IN_DOUBT} & statuses:
+        outcome = Status.FAILED
+    before = Status.FAILED if reopened else Status.RUNNING
+    BulkExport.objects.filter(pk=bulk.pk, status=before).update(
+        status=outcome, completed_at=now, paused_at=None, cancel_requested_at=None, error=None
+    )
+
+
+def plan_key(bulk: BulkExport) -> str:
+    """Return the key of the task that plans a bulk export."""
+    return f"bulk:{bulk.pk}:plan"
+
+
+def plan_again(bulk: BulkExport) -> None:
+    """Have a bulk export planned again whose planning had failed; it goes on where that was."""
+    take_up_again(list(TaskExecution.objects.filter(key=plan_key(bulk)).values_list("pk", flat=True)))
+
+
+def _refill(bulk: BulkExport, *, room: int) -> int:
+    """Start as many of the next items as there is room for, and return how many those are."""
+    if room <= 0:
+        return 0
+    waiting = BulkExportItem.objects.filter(bulk_export=bulk, status=Item.PENDING).order_by("position")
+    items = list(waiting[: room + 1])
+    last = len(items) <= room
+    items = items[:room]
+    if not items:
+        return 0
+    step = max(1, bulk.window // 2)
+    fresh = [item for item in items if item.task_id is None]
+    tasks = enqueue_calls(
+        method=DELIVER,
+        user_id=bulk.created_by_id,
+        calls=[
+            Call(
+                key=f"bulk:{bulk.pk}:{item.position}",
+                arguments={"item": item.pk},
+                project_id=item.project_id,
+                project_name=item.project_slug,
+            )
+            for item in fresh
+        ],
+    )
+    for item, task in zip(fresh, tasks, strict=True):
+        item.task = task
+    take_up_again([item.task_id for item in items if item.task_id is not None and item not in fresh])
+    for item in items:
+        item.status = Item.IN_FLIGHT
+        # At the end every one is a moment to look, since nobody knows which will be the last.
+        item.refills = last or item.position % step == 0
+    BulkExportItem.objects.bulk_update(items, ["status", "task", "refills"])
+    if last:
+        BulkExportItem.objects.filter(bulk_export=bulk, status=Item.IN_FLIGHT).update(refills=True)
+    return len(items)
+
+
+def _take_over(item: BulkExportItem, *, now: datetime) -> bool:
+    """Write the task's end into the item. False: it says so already."""
+    before = item.status
+    task = item.task
+    item.status = Item.FAILED if task is None else ENDED[Task(task.status)]
+    item.error = LOST if task is None else task.error
+    item.completed_at = (task.completed_at if task else None) or now
+    return item.status != before
+
+
+def _record_deliveries(bulk: BulkExport, items: list[BulkExportItem], *, now: datetime) -> None:
+    """Note what the destination has now, so that it is not sent again."""
+    keys = [item.task.key for item in items if item.task is not None]
+    rows = RepositoryExport.objects.filter(key__in=keys, status=RepositoryExport.Status.COMPLETED)
+    exports = {
+        key: (pk, digest) for key, pk, digest in rows.values_list("key", "pk", "generated_project__content_digest")
+    }
+    for item in items:
+        if item.task is not None and item.task.key in exports:
+            item.export_id, item.content_digest = exports[item.task.key]
+            item.error = None
+    LastDelivery.objects.bulk_create(
+        [
+            LastDelivery(
+                project_id=item.project_id,
+                destination_key=bulk.destination_key,
+                content_digest=item.content_digest,
+                export_id=item.export_id,
+                delivered_at=now,
+            )
+            for item in items
+            if item.project_id is not None and item.export_id is not None
+        ],
+        update_conflicts=True,
+        unique_fields=["destination_key", "project"],
+        update_fields=["content_digest", "export", "delivered_at"],
+    )
+
+
+def _fail_unplanned(bulk: BulkExport, *, now: datetime) -> None:
+    """Call a bulk export failed whose planning has failed for good."""
+    task = TaskExecution.objects.filter(key=plan_key(bulk)).only("status", "error").first()
+    if task is None or task.status not in {Task.FAILED, Task.CANCELLED, Task.IN_DOUBT}:
+        return
+    BulkExport.objects.filter(pk=bulk.pk, status=Status.PENDING).update(
+        status=Status.FAILED, error=task.error, completed_at=now
+    )

@@ -1,0 +1,108 @@
+"""Tells people and machines that a scheduled run has failed: by e-mail, and by a signed request to a URL.
+
+The request's body is signed with a key that belongs to the schedule alone (`signing_key`); the header `X-Repomill-
+Signature` has `t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.BODY`. The receiver refuses what is older than it likes.
+A notification that does not get through is tried again with growing pauses, a few times.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+import requests
+from django.core.mail import send_mail
+from django.db.models import F
+from django.utils.crypto import salted_hmac
+
+from backend.apps.exports.schedule_models import ExportSchedule, ScheduleRun
+from backend.apps.projects.hosts.api_session import PublicAdapter, trusted_certificates
+from backend.errors import RepomillError
+
+SIGNATURE = "X-Repomill-Signature"
+MOST_TRIES = 6
+FIRST_PAUSE = timedelta(seconds=30)
+SECONDS = 10.0
+logger = logging.getLogger(__name__)
+
+
+def signing_key(schedule: ExportSchedule) -> str:
+    """Return what signs the notifications of a schedule: made from the installation's own secret, and kept nowhere."""
+    return salted_hmac("repomill.schedule.notify", str(schedule.pk), algorithm="sha256").hexdigest()
+
+
+def signature(body: bytes, *, key: str, seconds: int) -> str:
+    """Return the header's value for a body that is sent at that time."""
+    digest = hmac.new(key.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={seconds},v1={digest}"
+
+
+def notify_about(*, now: datetime) -> None:
+    """Send what is to be told of failed runs and has not been told yet."""
+    failed = ScheduleRun.objects.filter(
+        status=ScheduleRun.Status.FAILED, notified_at=None, notify_failures__lt=MOST_TRIES
+    ).select_related("schedule", "bulk_export")
+    for run in failed.order_by("completed_at")[:20]:
+        pause = FIRST_PAUSE * (2**run.notify_failures - 1)
+        if run.completed_at is None or run.completed_at + pause > now:
+            continue
+        # Whoever gets this try has it alone; one that is lost with its worker is the next one's.
+        mine = ScheduleRun.objects.filter(pk=run.pk, notified_at=None, notify_failures=run.notify_failures)
+        if mine.update(notify_failures=F("notify_failures") + 1) and _told(run, now=now):
+            ScheduleRun.objects.filter(pk=run.pk).update(notified_at=now)
+
+
+def message_about(run: ScheduleRun) -> dict[str, Any]:
+    """Return what is told of a run."""
+    return {
+        "event": "schedule_run_failed",
+        "schedule": run.schedule.name,
+        "due_at": run.due_at.isoformat(),
+        "completed_at": run.completed_at.isoformat() if run.completed_at else None,
+        "bulk_export": str(run.bulk_export_id) if run.bulk_export_id else None,
+        "error": run.error,
+    }
+
+
+def _told(run: ScheduleRun, *, now: datetime) -> bool:
+    message = message_about(run)
+    try:
+        if run.schedule.notify_url:
+            _post(run.schedule, message, now=now)
+        if run.schedule.notify_email:
+            error = run.error or {}
+            lines = [f"{error.get('code', '')}: {error.get('message', '')}", f"It was due at {message['due_at']}."]
+            if run.bulk_export_id:
+                lines.append(f"See: repomill bulk show {str(run.bulk_export_id)[:8]}")
+            subject = f"Repomill: the schedule {run.schedule.name} has failed"
+            send_mail(subject, "\n".join(lines), None, run.schedule.notify_email)
+    except (requests.exceptions.RequestException, RepomillError, OSError) as error:
+        # Only the kind: its text may hold the URL, and a URL may hold what is nobody's business.
+        logger.warning("schedule %s could not tell of its failure: %s", run.schedule.name, type(error).__name__)
+        return False
+    return True
+
+
+def _post(schedule: ExportSchedule, message: dict[str, Any], *, now: datetime) -> None:
+    body = json.dumps(message, ensure_ascii=False).encode()
+    headers = {
+        "Content-Type": "application/json",
+        SIGNATURE: signature(body, key=signing_key(schedule), seconds=int(now.timestamp())),
+    }
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = trusted_certificates()
+        session.adapters.clear()
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, PublicAdapter(max_retries=0))
+        answer = session.post(
+            schedule.notify_url, data=body, headers=headers, timeout=SECONDS, allow_redirects=False, stream=True
+        )
+        with answer:
+            answer.raise_for_status()
+            if answer.is_redirect:
+                raise requests.exceptions.TooManyRedirects

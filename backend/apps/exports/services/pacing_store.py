@@ -1,0 +1,185 @@
+"""Keeps what is known of accounts in Redis, where all workers see it, and asks before anything is sent.
+
+Two questions are answered. *When may this delivery begin?* Bookings of whole deliveries are kept and the next free
+place is worked out by `pacing`; a delivery keeps its place however often it asks. *May this request be sent?* Not while
+the host has asked for a wait, and not beyond what its limits allow in requests and points, which the library `limits`
+counts. What the host says in its answers is learned.
+
+All of it may be lost: a flushed Redis knows nothing, and learns again from the first answers. Where Redis does not
+answer at all, no place can be had, and single requests go out as if there were no plan.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import redis
+from django.conf import settings
+from limits import RateLimitItemPerSecond
+from limits.storage import RedisStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from backend.apps.exports.pacing import (
+    POINTS,
+    REQUESTS,
+    SPACING,
+    Account,
+    State,
+    Use,
+    forgotten,
+    known_limits,
+    next_slot,
+)
+from backend.apps.projects.hosts.answers import Answer, Manners, refusal
+from backend.errors import RateLimited, TemporaryFailure
+
+PREFIX = "repomill:pace:"
+KEPT = 2 * 86_400
+"""Seconds after which Redis forgets an account that nobody uses."""
+SOON = 1.0
+"""A delivery may begin this much before its place: clocks differ."""
+WRITE_POINTS = 5
+logger = logging.getLogger(__name__)
+
+
+@cache
+def client() -> Any:  # noqa: ANN401  (redis is not typed to the end)
+    """Return a client of the broker's Redis, which is used for pacing too."""
+    url = urlsplit(settings.ENVIRONMENT.redis_url)
+    if url.scheme == "redis+socket":
+        database = int(parse_qs(url.query).get("virtual_host", ["0"])[0])
+        return redis.Redis(unix_socket_path=unquote(url.path), db=database, socket_timeout=5)
+    return redis.Redis.from_url(settings.ENVIRONMENT.redis_url, socket_timeout=5, socket_connect_timeout=5)
+
+
+class RedisUnavailable(TemporaryFailure):
+    """Redis, which keeps the pace of deliveries, does not answer."""
+
+
+class Pacer:
+    """The pace of one account. clock: seconds since the epoch."""
+
+    def __init__(self, account: Account, *, connection: Any = None, clock: Callable[[], float] = time.time) -> None:  # noqa: ANN401
+        self.account = account
+        self.limits = known_limits(account)
+        self._redis = connection if connection is not None else client()
+        self._clock = clock
+        self._name = f"{PREFIX}{account.key}"
+        storage = RedisStorage("redis://", connection_pool=self._redis.connection_pool, key_prefix="repomill:limits")
+        self._limiter = MovingWindowRateLimiter(storage)
+
+    def book(self, key: str, use: Use) -> float:
+        """Return when the delivery of that key may begin, and keep that place for it."""
+        with self._changing() as (state, booked):
+            now = self._clock()
+            state = forgotten(state, limits=self.limits, now=now)
+            if key in booked and booked[key] >= state.blocked_until:
+                return booked[key]
+            spacing = SPACING[self.account.kind] if self.account.public else 0.0
+            at, _ = next_slot(self.limits, state, use=use, now=now, spacing=spacing)
+            booked[key] = at
+            self._write(
+                State((*state.used, (at, use)), state.blocked_until, state.remaining, state.reset_at),
+                {name: time for name, time in booked.items() if time > now - 3600},
+            )
+            return at
+
+    def wait_for_place(self, key: str, use: Use) -> None:
+        """Return if the delivery of that key may begin now. Raises RateLimited with the time until its place."""
+        wait = self.book(key, use) - self._clock()
+        if wait > SOON:
+            raise RateLimited(
+                f"It keeps to the host's limits and begins in {wait:.0f} s.",
+                retry_after=wait,
+                hint="Nothing has to be done: it begins by itself then, and no retry is used up.",
+            )
+
+    def before(self, method: str) -> None:
+        """Raise RateLimited unless a request may be sent now."""
+        try:
+            self._ask(method)
+        except (RedisUnavailable, redis.exceptions.RedisError) as error:
+            logger.warning("a request goes out without a plan: %s", type(error).__name__)
+
+    def _ask(self, method: str) -> None:
+        state, _ = self._read()
+        self._refuse_until(state.blocked_until, "the host asked for this wait")
+        for limit in self.limits:
+            cost = {REQUESTS: 1, POINTS: 1 if method == "GET" else WRITE_POINTS}.get(limit.what, 0)
+            item = RateLimitItemPerSecond(limit.units, max(1, round(limit.seconds)))
+            if cost and not self._limiter.hit(item, self.account.key, cost=cost):
+                reset = self._limiter.get_window_stats(item, self.account.key).reset_time
+                self._refuse_until(max(reset, self._clock() + 1.0), str(limit))
+
+    def after(self, answer: Answer) -> None:
+        """Learn from an answer: how many requests are left until when, and that a wait is asked for."""
+        remaining, reset = (
+            answer.headers.get(f"x-ratelimit-{word}") or answer.headers.get(f"ratelimit-{word}") or ""
+            for word in ("remaining", "reset")
+        )
+        reset = reset.partition(".")[0]
+        wait = None
+        if answer.status in {403, 429}:
+            error = refusal(answer, manners=Manners(host=self.account.kind, needs=""))
+            wait = error.retry_after if isinstance(error, RateLimited) else None
+        if wait is None and not (remaining.isdecimal() and reset.isdecimal()):
+            return
+        with suppress(RedisUnavailable), self._changing() as (state, booked):
+            told = remaining.isdecimal() and reset.isdecimal()
+            self._write(
+                State(
+                    used=state.used,
+                    blocked_until=max(state.blocked_until, self._clock() + wait if wait is not None else 0.0),
+                    remaining=int(remaining) if told else state.remaining,
+                    reset_at=float(reset) if told else state.reset_at,
+                ),
+                booked,
+            )
+
+    def state(self) -> State:
+        """Return what is known of the account; nothing where Redis does not answer."""
+        try:
+            return self._read()[0]
+        except RedisUnavailable:
+            return State()
+
+    def _refuse_until(self, until: float, why: str) -> None:
+        wait = until - self._clock()
+        if wait > 0:
+            raise RateLimited(f"Nothing is sent for {wait:.0f} s: {why}.", retry_after=wait, limit=why)
+
+    @contextmanager
+    def _changing(self) -> Iterator[tuple[State, dict[str, float]]]:
+        try:
+            with self._redis.lock(f"{self._name}:lock", timeout=10, blocking_timeout=10):
+                yield self._read()
+        except redis.exceptions.RedisError:
+            raise RedisUnavailable(retry_after=5.0) from None
+
+    def _read(self) -> tuple[State, dict[str, float]]:
+        try:
+            text = self._redis.get(self._name)
+        except redis.exceptions.RedisError:
+            raise RedisUnavailable(retry_after=5.0) from None
+        if not text:
+            return State(), {}
+        data = json.loads(text)
+        used = tuple((at, Use(*cost)) for at, *cost in data["used"])
+        return State(used, data["blocked_until"], data["remaining"], data["reset_at"]), data["booked"]
+
+    def _write(self, state: State, booked: dict[str, float]) -> None:
+        data = {
+            "used": [(at, use.requests, use.points, use.creations) for at, use in state.used],
+            "blocked_until": state.blocked_until,
+            "remaining": state.remaining,
+            "reset_at": state.reset_at,
+            "booked": booked,
+        }
+        self._redis.set(self._name, json.dumps(data), ex=KEPT)

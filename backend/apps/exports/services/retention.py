@@ -1,0 +1,127 @@
+"""Removes what nobody needs any more: a schedule's older archives, and the files of old generations.
+
+Records stay. A project's last archive and its newest generation are never removed, whatever the numbers say, nor what
+an execution or a delivery still uses. Each call does some of the work, so that a round of the clock stays short.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
+from django.utils import timezone
+
+from backend.apps.exports.bulk_models import BulkExportItem
+from backend.apps.exports.models import RepositoryExport
+from backend.apps.exports.schedule_models import ExportSchedule
+from backend.apps.projects.models import Archive, GeneratedProject
+from backend.apps.projects.services.archive_storage import archives_storage
+from backend.apps.projects.services.project_generator import ProjectGenerator
+from backend.apps.workflows.models import WorkflowExecution
+from backend.errors import RepomillError
+
+AT_ONCE = 200
+logger = logging.getLogger(__name__)
+
+_Generation = GeneratedProject.Status
+_Export = RepositoryExport.Status
+_Item = BulkExportItem.Status
+
+
+def prune_archives(schedule: ExportSchedule, *, now: datetime, limit: int = AT_ONCE) -> int:
+    """Remove archives that the schedule delivered and does not keep. Returns how many, at most `limit`.
+
+    An archive is kept that is among the project's last `keep_last`, or younger than `keep_days`; without either of
+    the two numbers everything is.
+    """
+    if schedule.keep_last is None and schedule.keep_days is None:
+        return 0
+    delivered = RepositoryExport.objects.filter(
+        pk__in=BulkExportItem.objects.filter(bulk_export__schedule=schedule).exclude(export=None).values("export"),
+        status=_Export.COMPLETED,
+    ).exclude(archive_path="")
+    newest_first = [F("completed_at").desc(), F("created_at").desc()]
+    ranked = delivered.annotate(
+        rank=Window(RowNumber(), partition_by=F("generated_project__project"), order_by=newest_first)
+    )
+    # A query of its own: another condition beside the rank would be asked first, and the rank be that among the rest.
+    beyond = ranked.filter(rank__gt=max(1, schedule.keep_last or 1))
+    old = RepositoryExport.objects.filter(pk__in=beyond.values("pk"))
+    if schedule.keep_days is not None:
+        old = old.filter(completed_at__lt=now - timedelta(days=schedule.keep_days))
+    removed = 0
+    for export in old.order_by("completed_at")[:limit]:
+        _remove_archive(export)
+        removed += 1
+    return removed
+
+
+def archive_generations(*, older_than: datetime, now: datetime, limit: int = AT_ONCE) -> int:
+    """Archive generations that were completed before then: their files go, their record and their commit stay.
+
+    Returns how many, at most `limit`. One whose files could not be removed is taken up again by the next call.
+    """
+    unused = _unused(GeneratedProject.objects.filter(status=_Generation.COMPLETED, completed_at__lt=older_than))
+    chosen = list(unused.order_by("completed_at").values_list("pk", flat=True)[:limit])
+    # Once more in the UPDATE itself: somebody may have begun to use one of them.
+    _unused(GeneratedProject.objects.filter(pk__in=chosen, status=_Generation.COMPLETED)).update(
+        status=_Generation.ARCHIVED, updated_at=now
+    )
+    with_files = GeneratedProject.objects.filter(status=_Generation.ARCHIVED).exclude(output_directory="")
+    return sum(_remove_files(generation) for generation in with_files.order_by("completed_at")[:limit])
+
+
+def _unused(generations: QuerySet[GeneratedProject]) -> QuerySet[GeneratedProject]:
+    """Leave out each project's newest generation, and those that something still works with."""
+    newer = GeneratedProject.objects.filter(
+        project=OuterRef("project"), status=_Generation.COMPLETED, completed_at__gt=OuterRef("completed_at")
+    )
+    working = WorkflowExecution.Status
+    executions = WorkflowExecution.objects.filter(
+        pk=OuterRef("workflow_execution"), status__in=[working.PENDING, working.RUNNING]
+    )
+    exports = RepositoryExport.objects.filter(
+        generated_project=OuterRef("pk"), status__in=[_Export.PENDING, _Export.EXPORTING]
+    )
+    items = BulkExportItem.objects.filter(generation=OuterRef("pk"), status__in=[_Item.PENDING, _Item.IN_FLIGHT])
+    followers = GeneratedProject.objects.filter(
+        based_on=OuterRef("pk"), status__in=[_Generation.PENDING, _Generation.GENERATING]
+    )
+    used = Exists(executions) | Exists(exports) | Exists(items) | Exists(followers)
+    return generations.filter(Exists(newer)).exclude(used)
+
+
+def _remove_files(generation: GeneratedProject) -> int:
+    """Remove a generation's workspace, and its archives that were never delivered. Returns 1, or 0 where it is busy."""
+    try:
+        ProjectGenerator(str(generation.project_id), generation_id=str(generation.pk)).cleanup()
+    except (RepomillError, OSError) as error:
+        logger.warning("the files of generation %s stay for now: %s", generation.pk, type(error).__name__)
+        return 0
+    delivered = RepositoryExport.objects.filter(generated_project=generation).exclude(archive_path="")
+    for archive in Archive.objects.filter(generated_project=generation).exclude(
+        format__in=delivered.values("export_type")
+    ):
+        archives_storage().delete(archive.path)
+        archive.delete()
+    GeneratedProject.objects.filter(pk=generation.pk).update(output_directory="", workspace_seal="")
+    return 1
+
+
+def _remove_archive(export: RepositoryExport) -> None:
+    """Remove the file of a delivery unless another delivery has the same one; the delivery's record stays."""
+    same = Q(generated_project=export.generated_project_id, export_type=export.export_type)
+    others = RepositoryExport.objects.filter(same).exclude(pk=export.pk).exclude(archive_path="")
+    if not others.exists():
+        for archive in Archive.objects.filter(
+            generated_project=export.generated_project_id, format=export.export_type, commit=export.commit
+        ):
+            archives_storage().delete(archive.path)
+            archive.delete()
+    RepositoryExport.objects.filter(pk=export.pk).update(
+        archive_path="",
+        config={**export.config, "archive_removed_at": timezone.now().isoformat()},
+        updated_at=timezone.now(),
+    )

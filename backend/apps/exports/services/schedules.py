@@ -1,0 +1,155 @@
+"""Making, pausing and removing schedules, and starting one by hand. What the clock starts is `schedule_runs`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from backend.apps.authentication.models import User
+from backend.apps.exports.due_times import Rhythm, due_after, read_rhythm
+from backend.apps.exports.schedule_models import ExportSchedule, ScheduleRun
+from backend.apps.exports.services.bulk_exports import check_bulk_export
+from backend.apps.projects.selectors import SLUG
+from backend.errors import Conflict, InvalidInput
+from backend.origins import objection, read_web_address
+
+Overlap = ExportSchedule.Overlap
+CatchUp = ExportSchedule.CatchUp
+MOST = 100_000
+
+
+def create_schedule(
+    *,
+    owner: User,
+    name: str,
+    export: Mapping[str, Any],
+    cron: str = "",
+    interval_seconds: int | None = None,
+    time_zone: str = "UTC",
+    overlap: str = Overlap.SKIP,
+    catch_up: str = CatchUp.ONE,
+    catch_up_seconds: int = 86_400,
+    keep_last: int | None = None,
+    keep_days: int | None = None,
+    notify_url: str = "",
+    notify_email: Sequence[str] = (),
+) -> ExportSchedule:
+    """Make a schedule that starts bulk exports on behalf of its owner.
+
+    export: what they are to be, as `start_bulk_export` takes it: selection, export_type, destination, skip_unchanged,
+        window. cron, or interval_seconds: when, by the clock of time_zone. overlap: skip, queue or replace.
+        catch_up: none, one or all of what was missed in the last catch_up_seconds. keep_last, keep_days: how many of a
+        project's archives are kept, and for how long; an archive that either keeps is kept, and so is the last one.
+    Raises InvalidInput, which names the field, NotFound as `start_bulk_export` does, Conflict for a name that is taken.
+    """
+    read_rhythm(cron=cron, interval_seconds=interval_seconds, time_zone=time_zone)
+    _check(name=name, overlap=overlap, catch_up=catch_up, notify_url=notify_url, notify_email=notify_email)
+    for field, value in (("catch_up_seconds", catch_up_seconds), ("keep_last", keep_last), ("keep_days", keep_days)):
+        if value is not None and not (isinstance(value, int) and 1 <= value <= MOST * 86_400):
+            raise InvalidInput("It is a number above 0.", field=field, expected="a number above 0")
+    checked = check_bulk_export(user=owner, **export)
+    wanted = {name: checked[name] for name in ("selection", "export_type", "destination", "skip_unchanged", "window")}
+    schedule = ExportSchedule(
+        name=name,
+        owner=owner,
+        export=wanted,
+        cron=cron,
+        interval_seconds=interval_seconds,
+        time_zone=time_zone,
+        overlap=overlap,
+        catch_up=catch_up,
+        catch_up_seconds=catch_up_seconds,
+        keep_last=keep_last,
+        keep_days=keep_days,
+        notify_url=notify_url,
+        notify_email=list(notify_email),
+    )
+    now = timezone.now()
+    schedule.next_due_at = due_after(rhythm_of(schedule), now)
+    try:
+        with transaction.atomic():
+            schedule.save(force_insert=True)
+    except IntegrityError:
+        raise Conflict(f"There is a schedule {name!r} already.", field="name", hint="Choose another name.") from None
+    return schedule
+
+
+def rhythm_of(schedule: ExportSchedule) -> Rhythm:
+    """Return when a schedule is due. An interval counts from when the schedule was made."""
+    return Rhythm(
+        cron=schedule.cron,
+        interval_seconds=schedule.interval_seconds,
+        time_zone=schedule.time_zone,
+        begins_at=schedule.created_at,
+    )
+
+
+def pause_schedule(schedule: ExportSchedule) -> ExportSchedule:
+    """Let it start nothing by itself; what runs goes on. Raises Conflict where it is paused."""
+    if not ExportSchedule.objects.filter(pk=schedule.pk, enabled=True).update(enabled=False, next_due_at=None):
+        raise Conflict("The schedule is paused already.", hint="Let it go on with: repomill schedules resume")
+    return _again(schedule)
+
+
+def resume_schedule(schedule: ExportSchedule) -> ExportSchedule:
+    """Let it start again by the clock, from now on: what was due while it was paused is not made good.
+
+    Raises Conflict where it is not paused.
+    """
+    due = due_after(rhythm_of(schedule), timezone.now())
+    if not ExportSchedule.objects.filter(pk=schedule.pk, enabled=False).update(enabled=True, next_due_at=due):
+        raise Conflict("The schedule is not paused.")
+    return _again(schedule)
+
+
+def run_now(schedule: ExportSchedule) -> ScheduleRun:
+    """Have it start within seconds, whatever the clock says; its overlap rule holds."""
+    return ScheduleRun.objects.create(schedule=schedule, due_at=timezone.now(), by_hand=True)
+
+
+def delete_schedule(schedule: ExportSchedule) -> None:
+    """Remove a schedule and its history; what it has started, and the archives, stay. Raises Conflict for our own."""
+    if schedule.owner_id is None:
+        raise Conflict(
+            f"The schedule {schedule.name!r} belongs to the product.",
+            hint=f"To stop it: repomill schedules pause {schedule.name}",
+        )
+    schedule.delete()
+
+
+def _check(*, name: str, overlap: str, catch_up: str, notify_url: str, notify_email: Sequence[str]) -> None:
+    if not SLUG.fullmatch(name):
+        raise InvalidInput(
+            f"{name[:100]!r} is no name of a schedule.", field="name", expected="1 to 100 of A-Z a-z 0-9 - _"
+        )
+    if overlap not in Overlap.values:
+        raise InvalidInput("There is no such rule.", field="overlap", expected=Overlap.values)
+    if catch_up not in CatchUp.values:
+        raise InvalidInput("There is no such rule.", field="catch_up", expected=CatchUp.values)
+    if notify_url:
+        address = read_web_address(notify_url)
+        refused = "It is no address to send to." if address is None else objection(address, internal_hosts=_allowed())
+        if refused:
+            raise InvalidInput(refused, field="notify_url", expected="https://host/path, without a password")
+    for mailbox in notify_email:
+        try:
+            validate_email(mailbox)
+        except ValidationError:
+            raise InvalidInput(
+                f"{str(mailbox)[:100]!r} is no e-mail address.", field="notify_email", expected="a list of addresses"
+            ) from None
+
+
+def _allowed() -> list[str]:
+    hosts: list[str] = settings.GIT_INTERNAL_HOSTS
+    return hosts
+
+
+def _again(schedule: ExportSchedule) -> ExportSchedule:
+    return ExportSchedule.objects.select_related("owner").get(pk=schedule.pk)

@@ -1,0 +1,246 @@
+"""`repomill bulk`: exports many projects at once, and shows how far that is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backend.cli.django_setup import setup_django
+from backend.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from backend.apps.exports.models import BulkExport
+
+bulk = typer.Typer(no_args_is_help=True, help="Export many projects at once: to the storage, or to a host.")
+
+Which = Annotated[str, typer.Argument(help="Its id, the beginning of its id, or: last", show_default=False)]
+User = Annotated[str | None, typer.Option("--user", "-u", help="For whom; default: operator.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Show it until it has ended.")]
+Type = Annotated[str, typer.Option("--to", "-t", help="zip, tar, tar.gz, github, gitlab or git.")]
+Owner = Annotated[str | None, typer.Option("--owner", help="Only the projects of this user.")]
+Label = Annotated[str | None, typer.Option("--label", "-l", help="Only the projects with this label.")]
+Project = Annotated[list[str] | None, typer.Option("--project", "-p", help="These projects, by slug or id.")]
+ChangedOnly = Annotated[bool, typer.Option("--changed-only", help="Leave out what the destination has already.")]
+Option = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="NAME=VALUE",
+        help="Of the destination: credential, repository_name (a pattern: backup-{slug}), organization, private, ...",
+    ),
+]
+All = Annotated[bool, typer.Option("--all-again", help="Deliver also what the destination has already.")]
+Window = Annotated[int | None, typer.Option("--window", "-w", help="How many are in flight at most.")]
+
+
+@bulk.command("plan")
+def plan(
+    to: Type = "zip",
+    owner: Owner = None,
+    label: Label = None,
+    project: Project = None,
+    changed_only: ChangedOnly = False,
+    option: Option = None,
+    all_again: All = False,
+    window: Window = None,
+    user: User = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a bulk export would do, and when it would end. Nothing is started."""
+    wanted = wanted_of(to, owner, label, project, changed_only, option, all_again, window)
+    setup_django()
+    from django.utils import timezone
+
+    from backend.apps.exports.services.bulk_forecast import outlook, outlook_json
+    from backend.cli.acting_user import acting_user
+    from backend.cli.bulk_view import outlook_lines
+
+    found = outlook(user=acting_user(user), now=timezone.now(), **wanted)
+    if as_json:
+        typer.echo(json.dumps(outlook_json(found), indent=2))
+        return
+    for line in outlook_lines(found):
+        typer.echo(line)
+
+
+@bulk.command("start")
+def start(
+    to: Type = "zip",
+    owner: Owner = None,
+    label: Label = None,
+    project: Project = None,
+    changed_only: ChangedOnly = False,
+    option: Option = None,
+    all_again: All = False,
+    window: Window = None,
+    name: Annotated[str, typer.Option("--name", "-n", help="What to call it.")] = "",
+    key: Annotated[
+        str | None, typer.Option("--key", help="Names it for ever: the same key again starts nothing more.")
+    ] = None,
+    user: User = None,
+    follow: Follow = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start a bulk export. What the destination has already is skipped, and said so.
+
+    Exit code 1 where --follow sees items fail.
+    """
+    wanted = wanted_of(to, owner, label, project, changed_only, option, all_again, window)
+    setup_django()
+    from backend.apps.exports.services.bulk_exports import start_bulk_export
+    from backend.cli.acting_user import acting_user
+
+    started = start_bulk_export(user=acting_user(user), key=key, name=name, **wanted)
+    _tell(started, "Started the bulk export {id}.", follow=follow, as_json=as_json)
+
+
+@bulk.command("list")
+def list_bulk_exports(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many.")] = 20,
+    user: User = None,
+    as_json: AsJson = False,
+) -> None:
+    """List bulk exports, newest first."""
+    setup_django()
+    from backend.apps.exports.bulk_selectors import visible_bulk_exports
+    from backend.cli.acting_user import acting_user
+    from backend.cli.bulk_view import bulk_json, print_list
+
+    found = list(visible_bulk_exports(user=acting_user(user))[:limit])
+    if as_json:
+        typer.echo(json.dumps([bulk_json(row) for row in found], indent=2, ensure_ascii=False))
+    elif not found:
+        typer.echo("No bulk exports. Start one: repomill bulk start --to zip")
+    else:
+        print_list(found)
+
+
+@bulk.command("show")
+def show(which: Which, user: User = None, follow: Follow = False, as_json: AsJson = False) -> None:
+    """Show how far a bulk export is, and what has failed."""
+    _tell(_found(which, user), "", follow=follow, as_json=as_json)
+
+
+@bulk.command("pause")
+def pause(which: Which, user: User = None, as_json: AsJson = False) -> None:
+    """Let nothing more of it begin; what runs is let finish."""
+    found = _found(which, user)
+    from backend.apps.exports.services.bulk_exports import pause_bulk_export
+
+    _tell(pause_bulk_export(found), "Paused {id}; what runs is let finish.", as_json=as_json)
+
+
+@bulk.command("resume")
+def resume(which: Which, user: User = None, follow: Follow = False, as_json: AsJson = False) -> None:
+    """Let a paused one go on."""
+    found = _found(which, user)
+    from backend.apps.exports.services.bulk_exports import resume_bulk_export
+
+    _tell(resume_bulk_export(found), "{id} goes on.", follow=follow, as_json=as_json)
+
+
+@bulk.command("cancel")
+def cancel(which: Which, user: User = None, as_json: AsJson = False) -> None:
+    """Cancel it: what waits ends at once, what runs within seconds. What was delivered stays."""
+    found = _found(which, user)
+    from backend.apps.exports.services.bulk_exports import cancel_bulk_export
+
+    changed = cancel_bulk_export(found)
+    said = "Cancelled {id}." if changed.status == "cancelled" else "Cancelling {id}: what runs stops in seconds."
+    _tell(changed, said, as_json=as_json)
+
+
+@bulk.command("retry")
+def retry(which: Which, user: User = None, follow: Follow = False, as_json: AsJson = False) -> None:
+    """Try again what has failed; nothing that was delivered is delivered twice."""
+    found = _found(which, user)
+    from backend.apps.exports.services.bulk_exports import retry_bulk_export
+
+    _tell(retry_bulk_export(found), "What failed of {id} is tried again.", follow=follow, as_json=as_json)
+
+
+@bulk.command("report")
+def report(
+    which: Which,
+    format: Annotated[
+        str, typer.Option("--format", help="json, csv, or manifest: every archive's digest, for sha256sum --check.")
+    ] = "csv",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it to this file.")] = None,
+    user: User = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write what became of every item."""
+    found = _found(which, user)
+    from backend.cli.bulk_view import write_report
+
+    write_report(found, format="json" if as_json else format, output=output)
+
+
+def wanted_of(
+    to: str,
+    owner: str | None,
+    label: str | None,
+    projects: list[str] | None,
+    changed_only: bool,
+    options: list[str] | None,
+    all_again: bool,
+    window: int | None,
+) -> dict[str, Any]:
+    """Return what the options ask for, as the service takes it."""
+    given = [name for name, value in (("--owner", owner), ("--label", label), ("--project", projects)) if value]
+    if len(given) > 1:
+        raise InvalidInput(
+            "Say in one way which projects.", field=given[1], expected="one of --owner, --label, --project"
+        )
+    selection: dict[str, Any] = {"kind": "all"}
+    if owner:
+        selection = {"kind": "owner", "owner": owner}
+    elif label:
+        selection = {"kind": "label", "label": label}
+    elif projects:
+        selection = {"kind": "list", "projects": projects}
+    if changed_only:
+        selection["changed_only"] = True
+    wanted = {"selection": selection, "export_type": to, "destination": _destination(options or [])}
+    return wanted | {"skip_unchanged": not all_again} | ({} if window is None else {"window": window})
+
+
+def _destination(options: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals:
+            raise InvalidInput(f"{option[:100]!r} sets nothing.", field="--set", expected="NAME=VALUE")
+        found[name] = {"true": True, "false": False}.get(value, value) if name == "private" else value
+        if name == "topics":
+            found[name] = [topic.strip() for topic in value.split(",") if topic.strip()]
+    return found
+
+
+def _found(which: str, user: str | None) -> BulkExport:
+    setup_django()
+    from backend.apps.exports.bulk_selectors import find_bulk_export
+    from backend.cli.acting_user import acting_user
+
+    return find_bulk_export(user=acting_user(user), reference=which)
+
+
+def _tell(row: BulkExport, said: str, *, follow: bool = False, as_json: bool) -> None:
+    """Say what was done, or show the bulk export; `{id}` stands for its short id."""
+    from backend.cli.bulk_view import bulk_json, follow_bulk_export, print_bulk_export
+
+    if follow:
+        row = follow_bulk_export(row, quiet=as_json)
+    if as_json:
+        typer.echo(json.dumps(bulk_json(row), indent=2, ensure_ascii=False))
+    elif said and not follow:
+        typer.echo(said.format(id=str(row.pk)[:8]))
+    else:
+        print_bulk_export(row)
+    if follow and row.status == "failed":
+        raise typer.Exit(1)

@@ -1,0 +1,118 @@
+"""Bulk exports and schedules over REST, and the admin pages."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from backend.apps.authentication.models import User
+from backend.apps.exports.models import BulkExport, ExportSchedule
+
+pytestmark = pytest.mark.django_db
+BULK, SCHEDULES = "/api/v1/bulk-exports/", "/api/v1/export-schedules/"
+WISH = {"selection": {"kind": "all"}, "export_type": "zip"}
+
+
+def client_of(user: User) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(user)
+    return client
+
+
+@pytest.fixture
+def client(world):
+    world.user = User.objects.create_user("ada")
+    ExportSchedule.objects.all().delete()
+    return client_of(world.user)
+
+
+def test_from_plan_to_report(client, world):
+    world.projects(3)
+    world.project("theirs", owner=User.objects.create_user("bob"))
+    assert client.post(f"{BULK}plan/", WISH).data["deliveries"] == 3
+    started = client.post(BULK, WISH | {"name": "night"})
+    assert (started.status_code, started["Location"]) == (201, f"{BULK}{started.data['id']}/")
+    where = started["Location"]
+    assert client.get(where).data["standing"] == "planning"
+    world.work()
+    told = client.get(where).data
+    assert (told["status"], told["percent"], told["counts"]["completed"]) == ("completed", 100, 3)
+    items = client.get(f"{where}items/", {"status": "completed", "page_size": 2}).data
+    assert (items["count"], len(items["results"])) == (3, 2)
+    report = client.get(f"{where}report/")
+    assert len(json.loads(b"".join(report.streaming_content))["items"]) == 3
+    lines = client.get(f"{where}report/", {"report": "csv"})
+    assert (lines["Content-Type"], len(b"".join(lines.streaming_content).splitlines())) == ("text/csv", 4)
+    assert client.get(BULK).data["count"] == 1
+
+
+def test_control(client, world):
+    world.projects(2)
+    where = client.post(BULK, WISH)["Location"]
+    world.work(1)
+    assert client.post(f"{where}pause/").data["standing"] == "paused"
+    assert client.post(f"{where}pause/").status_code == 409
+    assert client.post(f"{where}resume/").data["standing"] == "running"
+    assert client.post(f"{where}cancel/").data["status"] == "cancelled"
+    assert client.post(f"{where}retry/").status_code == 409
+
+
+def test_schedules(client, world):
+    made = client.post(SCHEDULES, {"name": "nightly", "cron": "0 2 * * *", "export": WISH, "keep_last": 3})
+    assert (made.status_code, len(made.data["next_times"])) == (201, 5)
+    where = made["Location"]
+    assert client.post(f"{where}pause/").data["enabled"] is False
+    assert client.post(f"{where}resume/").data["enabled"] is True
+    assert client.post(f"{where}run/").status_code == 202
+    assert client.get(where).data["runs"][0]["by_hand"] is True
+    assert client.get(SCHEDULES).data["count"] == 1
+    assert client.delete(where).status_code == 204
+    assert client.get(where).status_code == 404
+
+
+def test_a_strangers_are_not_there(client, world):
+    bulk = client.post(BULK, WISH)["Location"]
+    schedule = client.post(SCHEDULES, {"name": "nightly", "cron": "0 2 * * *", "export": WISH})["Location"]
+    stranger = client_of(User.objects.create_user("eve"))
+    operator = client_of(User.objects.create_superuser("op"))
+    for where in (bulk, f"{bulk}items/", f"{bulk}report/", schedule):
+        assert stranger.get(where).status_code == 404
+        assert operator.get(where).status_code == 200
+    assert stranger.post(f"{bulk}cancel/").status_code == 404
+    assert stranger.delete(schedule).status_code == 404
+    assert stranger.get(BULK).data["count"] == stranger.get(SCHEDULES).data["count"] == 0
+    assert APIClient().get(BULK).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("where", "body", "field"),
+    [
+        (BULK, {}, "selection"),
+        (BULK, WISH | {"selection": {"kind": "x"}}, "selection"),
+        (BULK, WISH | {"token": "x"}, "token"),
+        (BULK, WISH | {"export_type": "github", "destination": {"credential": "c"}}, "destination.repository_name"),
+        (SCHEDULES, {"name": "n", "export": WISH, "cron": "x"}, "cron"),
+        (SCHEDULES, {"name": "n", "export": WISH | {"window": 0}, "cron": "0 2 * * *"}, "window"),
+    ],
+)
+def test_what_is_wrong(client, where, body, field):
+    answer = client.post(where, body)
+    assert answer.status_code == 400
+    assert answer.data["errors"][0]["field"] == field
+    assert not BulkExport.objects.exists()
+
+
+def test_the_admin_pages(client, world):
+    world.projects(1)
+    where = client.post(BULK, WISH)
+    client.post(SCHEDULES, {"name": "nightly", "cron": "0 2 * * *", "export": WISH})
+    world.work()
+    pages = Client()
+    pages.force_login(User.objects.create_superuser("op"))
+    for kind in ("bulkexport", "bulkexportitem", "exportschedule", "schedulerun"):
+        assert pages.get(f"/admin/exports/{kind}/").status_code == 200
+    assert "100 %" in pages.get("/admin/exports/bulkexport/").content.decode()
+    assert pages.get(f"/admin/exports/bulkexport/{where.data['id']}/change/").status_code == 200

@@ -1,0 +1,200 @@
+"""Pacing: pure arithmetic, tried against a server that enforces the limits on a fast clock; and its store in Redis."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+import pytest
+import redis
+
+from backend.apps.exports.pacing import (
+    CREATIONS,
+    GITHUB,
+    GITLAB,
+    POINTS,
+    REQUESTS,
+    Account,
+    Limit,
+    State,
+    Use,
+    forecast,
+    known_limits,
+    next_slot,
+)
+from backend.apps.exports.services.pacing_store import Pacer
+from backend.apps.projects.hosts.answers import Answer
+from backend.cli.stack.broker import EmbeddedBroker
+from backend.errors import RateLimited, TemporaryFailure
+
+NEW = Use.of_new_repository("github")
+ACCOUNT = Account(kind="github", key="a")
+
+
+class Host:
+    """Enforces limits as a host does: it counts what comes in any stretch of time, and refuses what is too much."""
+
+    def __init__(self, limits):
+        self.limits = limits
+        self.came: dict[Limit, deque[tuple[float, int]]] = {limit: deque() for limit in limits}
+        self.refused = 0
+
+    def use(self, use: Use, *, at: float) -> None:
+        for limit in self.limits:
+            came = self.came[limit]
+            while came and came[0][0] <= at - limit.seconds:
+                came.popleft()
+            if sum(units for _, units in came) + use.of(limit.what) > limit.units:
+                self.refused += 1
+                return
+        for limit in self.limits:
+            self.came[limit].append((at, use.of(limit.what)))
+
+
+@pytest.mark.parametrize(
+    ("limits", "count", "use", "spacing"),
+    [
+        (GITHUB, 1200, NEW, 1.0),
+        (GITHUB, 3000, Use.of_known_repository("github"), 0.0),
+        (GITLAB, 500, Use(5, 0, 1), 0.0),
+    ],
+)
+def test_a_plan_is_never_refused(limits, count, use, spacing):
+    host, state, now = Host(limits), State(), 1_000_000.0
+    for _ in range(count):
+        now, _ = next_slot(limits, state, use=use, now=now, spacing=spacing)
+        state = State((*state.used[-3000:], (now, use)))
+        host.use(use, at=now)
+    assert host.refused == 0
+    told = forecast(limits, State(), uses=[use] * count, now=1_000_000.0, spacing=spacing)
+    assert told.seconds == pytest.approx(now - 1_000_000.0)
+
+
+def test_four_hundred_repositories_end_within_their_first_hour_and_six_hundred_do_not():
+    four = forecast(GITHUB, State(), uses=[NEW] * 400, now=0.0, spacing=1.0)
+    six = forecast(GITHUB, State(), uses=[NEW] * 600, now=0.0, spacing=1.0)
+    assert 400 / 53 * 60 - 120 < four.seconds < 600
+    assert four.bound_by == "900 points in a minute"
+    assert 3600 <= six.seconds < 3800
+    assert "500 creations in an hour" in str(six.bound_by) or six.bound_by == "900 points in a minute"
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (State(), 100.0),
+        (State(blocked_until=160.0), 160.0),
+        (State(blocked_until=50.0), 100.0),
+        (State(remaining=4, reset_at=900.0), 900.0),
+        (State(remaining=5, reset_at=900.0), 100.0),
+        (State(remaining=0, reset_at=90.0), 100.0),
+        (State(used=((130.0, NEW),)), 131.0),
+        (State(used=((99.5, NEW),)), 100.5),
+    ],
+)
+def test_the_next_slot(state, expected):
+    assert next_slot((), state, use=NEW, now=100.0, spacing=1.0)[0] == expected
+
+
+def test_a_use_larger_than_a_limit_waits_for_all_of_it_and_not_for_ever():
+    assert next_slot((Limit(POINTS, 10, 60),), State(((100.0, NEW),)), use=NEW, now=100.0)[0] == 160.0
+
+
+def test_a_server_of_ones_own_has_no_published_limits():
+    assert known_limits(Account(kind="github", key="x", public=False)) == ()
+    assert {limit.what for limit in known_limits(ACCOUNT)} == {CREATIONS, POINTS, REQUESTS}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("r")
+    with EmbeddedBroker(folder):
+        yield redis.Redis(unix_socket_path=str(folder / "redis.sock"))
+
+
+@pytest.fixture
+def connection(server):
+    server.flushall()
+    return server
+
+
+def test_all_workers_share_one_plan(connection):
+    now = 1_000_000.0
+    places: list[float] = []
+
+    def worker(name):
+        pacer = Pacer(ACCOUNT, connection=connection, clock=lambda: now)
+        for number in range(20):
+            key = f"{name}-{number}"
+            place = pacer.book(key, NEW)
+            # Whoever asks again keeps its place.
+            assert pacer.book(key, NEW) == place
+            places.append(place)
+
+    threads = [threading.Thread(target=worker, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(places)) == 80
+    host = Host(GITHUB)
+    for place in sorted(places):
+        host.use(NEW, at=place)
+    assert host.refused == 0
+
+
+def test_nothing_is_sent_while_the_host_asks_to_wait(connection):
+    now = [1_000_000.0]
+    pacer = Pacer(ACCOUNT, connection=connection, clock=lambda: now[0])
+    other = Pacer(ACCOUNT, connection=connection, clock=lambda: now[0])
+    pacer.before("POST")
+    body = b'{"message": "You have exceeded a secondary rate limit"}'
+    pacer.after(Answer(403, {"retry-after": "120"}, body))
+    for method in ("GET", "POST"):
+        with pytest.raises(RateLimited) as refused:
+            other.before(method)
+        assert refused.value.retry_after == pytest.approx(120, abs=1)
+    assert other.book("k", NEW) >= now[0] + 119
+    now[0] += 121
+    other.before("GET")
+
+
+def test_a_place_from_before_a_wait_is_given_anew(connection):
+    now = [1_000_000.0]
+    pacer = Pacer(ACCOUNT, connection=connection, clock=lambda: now[0])
+    assert pacer.book("k", NEW) == now[0]
+    pacer.after(Answer(429, {"retry-after": "60"}))
+    assert pacer.book("k", NEW) >= now[0] + 59
+    with pytest.raises(RateLimited):
+        pacer.wait_for_place("k", NEW)
+
+
+def test_the_hosts_own_count_is_learned(connection):
+    now = 1_000_000.0
+    pacer = Pacer(ACCOUNT, connection=connection, clock=lambda: now)
+    pacer.after(Answer(200, {"x-ratelimit-remaining": "3", "x-ratelimit-reset": "1000900"}))
+    assert pacer.book("k", NEW) == 1_000_900.0
+
+
+def test_requests_are_counted_over_all_workers(connection, monkeypatch):
+    monkeypatch.setattr("backend.apps.exports.services.pacing_store.known_limits", lambda _: (Limit(POINTS, 12, 60),))
+    first, second = Pacer(ACCOUNT, connection=connection), Pacer(ACCOUNT, connection=connection)
+    first.before("POST")
+    second.before("POST")
+    second.before("GET")
+    with pytest.raises(RateLimited, match="12 points in a minute"):
+        first.before("POST")
+
+
+def test_a_flushed_redis_begins_anew_and_one_that_is_gone_is_said(connection, tmp_path):
+    pacer = Pacer(ACCOUNT, connection=connection)
+    pacer.book("k", NEW)
+    connection.flushall()
+    assert pacer.state() == State()
+    pacer.wait_for_place("k", NEW)
+    gone = Pacer(ACCOUNT, connection=redis.Redis(unix_socket_path=str(tmp_path / "nothing")))
+    with pytest.raises(TemporaryFailure):
+        gone.wait_for_place("k", NEW)
+    gone.before("GET")
+    gone.after(Answer(429, {}))
+    assert gone.state() == State()

@@ -1,0 +1,369 @@
+"""Schedules: one start for each due time, rules for overlaps and for what was missed, retention, notifications."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from backend.apps.authentication.models import User
+from backend.apps.exports.models import BulkExport, ExportSchedule, RepositoryExport, ScheduleRun
+from backend.apps.exports.services import schedule_runs
+from backend.apps.exports.services.notifying import SIGNATURE, signing_key
+from backend.apps.exports.services.retention import archive_generations
+from backend.apps.exports.services.schedule_runs import do_round, note_due
+from backend.apps.exports.services.schedules import (
+    create_schedule,
+    delete_schedule,
+    pause_schedule,
+    resume_schedule,
+    run_now,
+)
+from backend.apps.projects.models import GeneratedProject
+from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.errors import Conflict, InvalidInput, RemoteRefused
+
+pytestmark = pytest.mark.django_db
+ZIP = {"selection": {"kind": "all"}, "export_type": "zip", "skip_unchanged": False}
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def no_schedule_of_the_product():
+    ExportSchedule.objects.all().delete()
+
+
+@pytest.fixture
+def nightly(world):
+    """Make a schedule that is due every night at two, first on 2 January 2026."""
+
+    def make(**wanted):
+        schedule = create_schedule(owner=world.user, name="nightly", **{"export": ZIP, "cron": "0 2 * * *"} | wanted)
+        ExportSchedule.objects.update(next_due_at=moment("2026-01-02T02:00"))
+        return ExportSchedule.objects.get(pk=schedule.pk)
+
+    return make
+
+
+def runs() -> list[tuple[str, str]]:
+    rows = ScheduleRun.objects.order_by("due_at")
+    return [(run.due_at.strftime("%m-%dT%H:%M"), run.status) for run in rows]
+
+
+def test_a_due_time_starts_one_bulk_export(world, nightly):
+    world.projects(2)
+    nightly()
+    do_round(now=moment("2026-01-02T01:59"))
+    assert runs() == []
+    do_round(now=moment("2026-01-02T02:00"))
+    do_round(now=moment("2026-01-02T02:00"))
+    assert runs() == [("01-02T02:00", "running")]
+    world.work()
+    do_round(now=moment("2026-01-02T02:01"))
+    assert runs() == [("01-02T02:00", "completed")]
+    assert BulkExport.objects.get().status == "completed"
+    assert ExportSchedule.objects.get().next_due_at == moment("2026-01-03T02:00")
+
+
+def test_two_beats_start_nothing_twice(world, nightly):
+    world.projects(1)
+    schedule = nightly()
+    # Both have read the same row before either has changed it.
+    now = moment("2026-01-02T02:00")
+    assert [note_due(schedule, now=now), note_due(schedule, now=now)] == [True, False]
+    run = ScheduleRun.objects.select_related("schedule", "schedule__owner").get()
+    stale = ScheduleRun.objects.select_related("schedule", "schedule__owner").get()
+    schedule_runs._begin(run, now=now)
+    schedule_runs._begin(stale, now=now)
+    do_round(now=now)
+    assert BulkExport.objects.count() == 1
+    assert TaskExecution.objects.filter(method="bulk.plan").count() == 1
+
+
+def test_a_worker_that_is_lost_between_the_steps_leaves_them_to_the_next_round(world, nightly, monkeypatch):
+    nightly()
+    now = moment("2026-01-02T02:00")
+    with monkeypatch.context() as broken:
+        broken.setattr(schedule_runs, "_settle", lambda run, now: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            do_round(now=now)
+    assert runs() == [("01-02T02:00", "running")]
+    assert not BulkExport.objects.exists()
+    do_round(now=now)
+    assert BulkExport.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("overlap", "during", "after"),
+    [
+        ("skip", ["running", "skipped"], ["completed", "skipped"]),
+        ("queue", ["running", "queued"], ["completed", "running"]),
+        ("replace", ["running", "queued"], ["cancelled", "running"]),
+    ],
+)
+def test_overlaps(world, nightly, overlap, during, after):
+    world.projects(2)
+    nightly(overlap=overlap)
+    do_round(now=moment("2026-01-02T02:00"))
+    world.work(1)
+    do_round(now=moment("2026-01-03T02:00"))
+    assert [status for _, status in runs()] == during
+    world.work()
+    for minute in (1, 2):
+        do_round(now=moment(f"2026-01-03T02:0{minute}"))
+    assert [status for _, status in runs()] == after
+
+
+def test_replacing_gives_up_all_but_the_newest(world, nightly):
+    world.projects(1)
+    nightly(overlap="replace")
+    do_round(now=moment("2026-01-02T02:00"))
+    task = TaskExecution.objects.get(method="bulk.plan")
+    world.work(1)
+    TaskExecution.objects.filter(method="bulk.deliver").update(status="running", ready=True)
+    do_round(now=moment("2026-01-03T02:00"))
+    do_round(now=moment("2026-01-04T02:00"))
+    assert [status for _, status in runs()] == ["running", "skipped", "queued"]
+    assert TaskExecution.objects.exclude(pk=task.pk).get().cancel_requested_at is not None
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "expected"),
+    [
+        ("none", [("01-02T02:00", "skipped")]),
+        ("one", [("01-02T02:00", "skipped"), ("01-05T02:00", "completed")]),
+        ("all", [("01-02T02:00", "skipped"), ("01-04T02:00", "completed"), ("01-05T02:00", "completed")]),
+    ],
+)
+def test_what_was_missed(world, nightly, catch_up, expected):
+    world.projects(1)
+    nightly(catch_up=catch_up, catch_up_seconds=2 * 86_400)
+    for minute in range(5):
+        do_round(now=moment(f"2026-01-05T09:0{minute}"))
+        world.work()
+    assert runs() == expected
+    assert "missed" in ScheduleRun.objects.get(status="skipped").reason
+
+
+def test_pause_resume_and_run_now(world, nightly):
+    schedule = nightly()
+    pause_schedule(schedule)
+    with pytest.raises(Conflict):
+        pause_schedule(schedule)
+    do_round(now=moment("2026-01-05T02:00"))
+    assert runs() == []
+    run_now(schedule)
+    do_round(now=timezone.now())
+    assert [status for _, status in runs()] == ["running"]
+    resumed = resume_schedule(schedule)
+    assert resumed.next_due_at is not None
+    assert resumed.next_due_at > timezone.now()
+    with pytest.raises(Conflict):
+        resume_schedule(schedule)
+    delete_schedule(schedule)
+    assert BulkExport.objects.get().schedule is None
+
+
+def test_an_owner_who_has_left_fails_the_run_visibly(world, nightly):
+    nightly()
+    User.objects.update(is_active=False)
+    do_round(now=moment("2026-01-02T02:00"))
+    run = ScheduleRun.objects.get()
+    assert (run.status, (run.error or {})["code"]) == ("failed", "permission_denied")
+
+
+@pytest.mark.parametrize(
+    ("keep", "left"),
+    [
+        ({}, 4),
+        ({"keep_last": 2}, 2),
+        ({"keep_last": 1}, 1),
+        ({"keep_days": 2}, 2),
+        ({"keep_last": 3, "keep_days": 1}, 3),
+        ({"keep_days": 1}, 1),
+    ],
+)
+def test_retention_of_archives(world, nightly, keep, left):
+    (project,) = world.projects(1)
+    nightly(**keep)
+    # An archive that somebody made outside the schedule is not the schedule's to remove.
+    paths = []
+    for day in range(2, 6):
+        now = moment(f"2026-01-0{day}T02:00")
+        world.generate(project, f"# {day}")
+        do_round(now=now)
+        world.work()
+        RepositoryExport.objects.filter(completed_at__gt=moment("2026-02-01T00:00")).update(completed_at=now)
+        do_round(now=now + timedelta(minutes=1))
+        paths.append(RepositoryExport.objects.order_by("-completed_at")[0].archive_path)
+    assert [Path(path).exists() for path in paths] == [False] * (4 - left) + [True] * left
+    assert RepositoryExport.objects.count() == 4
+    assert RepositoryExport.objects.exclude(archive_path="").count() == left
+
+
+def test_old_generations_are_archived_unless_they_are_used(world):
+    project = world.project("p", "# 0")
+    for number in range(1, 5):
+        world.generate(project, f"# {number}")
+    old = list(GeneratedProject.objects.order_by("completed_at"))
+    GeneratedProject.objects.update(completed_at=moment("2026-01-01T00:00"))
+    for number, generation in enumerate(old):
+        GeneratedProject.objects.filter(pk=generation.pk).update(
+            completed_at=moment("2026-01-01T00:00") + timedelta(hours=number)
+        )
+    RepositoryExport.objects.create(
+        key="k", generated_project=old[1], export_type="git", status="exporting", created_by=world.user
+    )
+    bulk = world.start()
+    world.work(1)
+    bulk.items.update(generation=old[2])
+    other = world.project("other", "# only one")
+    GeneratedProject.objects.filter(project=other).update(completed_at=moment("2025-01-01T00:00"))
+    assert archive_generations(older_than=moment("2026-01-02T00:00"), now=timezone.now()) == 2
+    statuses = {generation.pk: generation for generation in GeneratedProject.objects.filter(project=project)}
+    assert [statuses[generation.pk].status for generation in old] == [
+        *("archived", "completed", "completed", "archived", "completed")
+    ]
+    assert [Path(generation.output_directory).exists() for generation in old] == [False, True, True, False, True]
+    assert GeneratedProject.objects.get(project=other).status == "completed"
+    assert archive_generations(older_than=moment("2026-01-02T00:00"), now=timezone.now()) == 0
+
+
+def test_the_product_brings_a_schedule_for_old_generations(world):
+    from importlib import import_module
+
+    from django.apps import apps
+
+    import_module("backend.apps.exports.migrations.0003_nightly_archiving").add(apps, None)
+    schedule = ExportSchedule.objects.get()
+    assert (schedule.work, schedule.keep_days, schedule.owner) == ("archive_generations", 30, None)
+    with pytest.raises(Conflict, match="belongs to the product"):
+        delete_schedule(schedule)
+    project = world.project("p", "# 0")
+    world.generate(project, "# 1")
+    GeneratedProject.objects.filter(pk=project.generated_projects.order_by("completed_at")[0].pk).update(
+        completed_at=moment("2025-01-01T00:00")
+    )
+    ExportSchedule.objects.update(next_due_at=timezone.now())
+    for _ in range(3):
+        do_round(now=timezone.now())
+    run = ScheduleRun.objects.get()
+    assert (run.status, run.result) == ("completed", {"generations_archived": 1})
+
+
+def test_an_execution_that_runs_keeps_its_generation(world):
+    project = world.project("p", "# 0")
+    world.generate(project, "# 1")
+    first = project.generated_projects.order_by("completed_at")[0]
+    from backend.apps.workflows.definitions.check import check_definition
+    from backend.apps.workflows.services import save_definition
+
+    step = {"id": "a", "type": "api_call", "config": {"method": "GET", "endpoint": "/x/"}}
+    version = save_definition(check_definition({"name": "w", "steps": [step]}))
+    execution = WorkflowExecution.objects.create(
+        workflow=version.workflow, version=version, user=world.user, status="running"
+    )
+    GeneratedProject.objects.filter(pk=first.pk).update(
+        completed_at=moment("2025-01-01T00:00"), workflow_execution=execution
+    )
+    assert archive_generations(older_than=timezone.now(), now=timezone.now()) == 0
+    WorkflowExecution.objects.update(status="completed")
+    assert archive_generations(older_than=timezone.now(), now=timezone.now()) == 1
+
+
+class Receiver:
+    """A real HTTP server that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, bytes]] = []
+        self.status = 204
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.got.append((self.headers[SIGNATURE], body))
+                self.send_response(receiver.status)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                return
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    thread.join()
+    receiver.server.server_close()
+
+
+def test_a_failed_run_is_told_once_and_signed(world, nightly, receiver):
+    world.projects(1)
+    schedule = nightly(notify_url=receiver.url, notify_email=["ops@example.org"])
+
+    def refuse(claimed):
+        raise RemoteRefused("no")
+
+    do_round(now=moment("2026-01-02T02:00"))
+    world.work(1)
+    world.service = refuse
+    world.work()
+    receiver.status = 500
+    do_round(now=moment("2026-01-02T02:01"))
+    assert runs() == [("01-02T02:00", "failed")]
+    receiver.status = 204
+    do_round(now=moment("2026-01-02T02:01"))
+    assert len(receiver.got) == 1
+    for minute in (5, 6):
+        do_round(now=moment(f"2026-01-02T02:0{minute}"))
+    assert len(receiver.got) == 2
+    header, body = receiver.got[-1]
+    seconds, digest = (part.partition("=")[2] for part in header.split(","))
+    expected = hmac.new(signing_key(schedule).encode(), f"{seconds}.".encode() + body, sha256).hexdigest()
+    assert digest == expected
+    assert json.loads(body)["error"]["code"] == "items_failed"
+    assert [message.to for message in mail.outbox] == [["ops@example.org"]]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        ({"cron": "x"}, "cron"),
+        ({"overlap": "maybe"}, "overlap"),
+        ({"catch_up": "some"}, "catch_up"),
+        ({"keep_last": 0}, "keep_last"),
+        ({"notify_url": "http://169.254.169.254/x"}, "notify_url"),
+        ({"notify_url": "https://user:pw@example.org/"}, "notify_url"),
+        ({"notify_email": ["nobody"]}, "notify_email"),
+        ({"export": {"selection": {"kind": "x"}, "export_type": "zip"}}, "selection"),
+    ],
+)
+def test_what_is_wrong_is_said_and_makes_nothing(nightly, wanted, field):
+    with pytest.raises(InvalidInput) as refused:
+        nightly(**wanted)
+    assert refused.value.place["field"] == field
+    assert not ExportSchedule.objects.exists()
+
+
+def test_a_name_is_taken_once(nightly):
+    nightly()
+    with pytest.raises(Conflict):
+        nightly()
