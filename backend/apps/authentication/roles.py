@@ -12,7 +12,7 @@ keeps the installation: they may do everything, in every project.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -83,14 +83,27 @@ SCOPE_FOR: dict[Right, Scope] = {
 
 @dataclass(frozen=True)
 class Grant:
-    """What a service token lets its bearer do in its user's name. project_id: the only project, or None for all."""
+    """What a service token lets its bearer do in its user's name.
+
+    project_id: the only project, or None for all. token_id: the token, so that what it started ends with it.
+    """
 
     scopes: frozenset[Scope]
     project_id: UUID | None = None
+    # Two tokens that are good for the same are the same to whoever asks for rights.
+    token_id: UUID | None = field(default=None, compare=False)
 
     def allows(self, scope: Scope) -> bool:
         """Return whether the token is good for this."""
         return scope == Scope.READ or scope in self.scopes
+
+    def within_run(self, project_id: UUID) -> Grant:
+        """Return what work that the token started may do by itself in the project that it is on.
+
+        Who may start work there has it write there, and there alone: a generation that could not write would be none.
+        """
+        writing = {Scope.WRITE} if Scope.RUN in self.scopes else set()
+        return Grant(self.scopes | writing, self.project_id or project_id, self.token_id)
 
 
 def may(role: Role | None, right: Right) -> bool:

@@ -10,8 +10,8 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from backend.apps.authentication.grants import grant_of
 from backend.apps.authentication.models import ServiceToken, User
-from backend.apps.authentication.roles import Grant, Scope
 from backend.apps.authentication.services.service_tokens import PREFIX, digest_of
 
 USED_AGAIN = timedelta(minutes=1)
@@ -41,8 +41,7 @@ class ServiceTokenAuthentication(BaseAuthentication):
         due = Q(last_used_at=None) | Q(last_used_at__lt=now - USED_AGAIN)
         if token.last_used_at is None or token.last_used_at < now - USED_AGAIN:
             ServiceToken.objects.filter(due, pk=token.pk).update(last_used_at=now)
-        known = frozenset(scope for scope in Scope if scope in token.scopes)
-        token.user.grant = Grant(known, token.project_id)
+        token.user.grant = grant_of(token)
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  (REST framework's signature)

@@ -1,4 +1,4 @@
-"""Reads tokens: who a request is from, and what a refresh token is still good for.
+"""Reads tokens: who a request is from, what it may do at most, and what a refresh token is still good for.
 
 simplejwt does the cryptography; here its gaps are closed. A token with claims of the wrong type is refused and is no
 crash, and a refresh token dies with the password or the account that it was made for, and when it is given back.
@@ -20,7 +20,10 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken, Token
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
+from backend.apps.authentication.grants import CLAIM, from_json, require_live
 from backend.apps.authentication.models import EndedRefreshToken, User
+from backend.apps.authentication.roles import Grant
+from backend.errors import PermissionRefused
 
 # What simplejwt and PyJWT raise for claims that are signed but make no sense.
 NONSENSE = (TypeError, ValueError, OverflowError, OSError)
@@ -37,9 +40,16 @@ class TokenAuthentication(JWTAuthentication):
             raise InvalidToken() from error
 
     def get_user(self, validated_token: Token) -> Any:  # noqa: ANN401  (simplejwt's own type fits no function)
-        """Return the token's user when the account is active and its password unchanged since."""
+        """Return the token's user when the account is active and its password unchanged since.
+
+        Where the token was minted for work that a service token started, the user has that one's grant, while it is
+        good.
+        """
         user_id(validated_token)
-        return super().get_user(validated_token)
+        user: Any = super().get_user(validated_token)
+        if CLAIM in validated_token:
+            user.grant = _grant(validated_token[CLAIM])
+        return user
 
 
 class RefreshSerializer(TokenRefreshSerializer):
@@ -75,6 +85,17 @@ def end_refresh_token(value: str) -> None:
 def forget_expired() -> int:
     """Delete what is kept of refresh tokens that have expired by now, and return how many there were."""
     return EndedRefreshToken.objects.filter(expires_at__lt=timezone.now()).delete()[0]
+
+
+def _grant(claimed: Any) -> Grant:  # noqa: ANN401  (a claim)
+    try:
+        grant = from_json(claimed)
+        require_live(grant)
+    except (ValueError, PermissionRefused) as error:
+        raise InvalidToken(str(error)) from error
+    if grant is None:
+        raise InvalidToken("The token's grant is none.")
+    return grant
 
 
 def user_id(token: Token) -> UUID:

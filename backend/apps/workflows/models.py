@@ -108,6 +108,8 @@ class WorkflowExecution(models.Model):
     """How often it was set going again after it had failed."""
     trace_parent = models.CharField(max_length=55, blank=True, default="", db_default="")
     """What continues the trace in which it was started, as W3C Trace Context has it; empty without one."""
+    grant = models.JSONField(null=True, blank=True)
+    """What the service token was good for that it was started with, see `authentication.grants`; none for a person."""
     paused_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -232,6 +234,8 @@ class TaskExecution(models.Model):
     """Whether an attempt was lost with its worker since the last one that ended in the ordinary way."""
     trace_parent = models.CharField(max_length=55, blank=True, default="", db_default="")
     """As the execution's, for a task on its own; empty for the others."""
+    grant = models.JSONField(null=True, blank=True)
+    """As the execution's. It is with the task, as the user is, so that a worker need not read the execution."""
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     """Set while it runs: its worker is to stop, and nobody claims it again."""
     result = models.JSONField(null=True, blank=True)

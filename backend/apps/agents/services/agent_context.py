@@ -20,7 +20,6 @@ from backend.apps.agents.services.tool_definitions import as_tools
 from backend.apps.authentication.models import User
 from backend.apps.authentication.roles import Right
 from backend.apps.projects.selectors import role_in, visible_projects
-from backend.errors import PermissionRefused
 
 MOST_PROJECTS = 200
 
@@ -54,17 +53,7 @@ class AgentContext:
 
     @cached_property
     def api_caller(self) -> AgentAPICaller:
-        """The caller of the REST API in the user's name; made when it is first asked for.
-
-        Raises PermissionRefused for a user that came with a service token: the caller's own token would be good for
-        more than that one.
-        """
-        if self.user.grant is not None:
-            raise PermissionRefused(
-                "A service token is not exchanged for one that may do more.",
-                field="user",
-                hint="Call the API with the service token itself.",
-            )
+        """The caller of the REST API in the user's name, within their grant; made when it is first asked for."""
         return AgentAPICaller(self.user, idempotency_key=self._key)
 
     def projects(self) -> list[dict[str, Any]]:

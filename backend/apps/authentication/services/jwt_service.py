@@ -7,6 +7,7 @@ from datetime import timedelta
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
 
+from backend.apps.authentication.grants import CLAIM, as_json, require_live
 from backend.apps.authentication.models import User
 from backend.errors import PermissionRefused
 
@@ -23,8 +24,9 @@ class JWTService:
     def generate_token(self, user: User) -> str:
         """Return a fresh access token for the user as the database knows them now.
 
-        The row is read anew, because a run can outlive a deactivation or a change of password.
-        Raises PermissionRefused when the user is gone or inactive.
+        The row is read anew, because a run can outlive a deactivation or a change of password. A user who acts with a
+        grant gets a token that is good for no more than it.
+        Raises PermissionRefused when the user is gone or inactive, or the grant's service token is.
         """
         current = User.objects.filter(pk=user.pk, is_active=True).first()
         if current is None:
@@ -33,7 +35,11 @@ class JWTService:
                 hint="Ask an administrator to activate the account, or run this as another user.",
                 field="user",
             )
-        return str(AccessToken.for_user(current))
+        require_live(user.grant)
+        token = AccessToken.for_user(current)
+        if user.grant is not None:
+            token[CLAIM] = as_json(user.grant)
+        return str(token)
 
 
 jwt_service = JWTService()

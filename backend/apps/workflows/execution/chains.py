@@ -128,6 +128,7 @@ def _chain(
             position=position,
             user_id=execution.user_id,
             project_id=execution.project_id,
+            grant=execution.grant,
             method=link.method,
             arguments=link.arguments,
             description=f"{label} · {which} · {link.method}"[:300],

@@ -21,7 +21,7 @@ _TASK, _STEP, _EXECUTION = (f'"{model._meta.db_table}"' for model in (TaskExecut
 _COLUMNS = Columns(
     TaskExecution,
     [
-        *("id", "key", "method", "arguments", "attempt", "retries", "max_retries", "user", "project_id"),
+        *("id", "key", "method", "arguments", "attempt", "retries", "max_retries", "user", "project_id", "grant"),
         *("execution", "step", "position", "item", "lost_worker"),
     ],
 )
@@ -52,6 +52,7 @@ class ClaimedTask:
 
     took_over: an earlier attempt began and was lost with its worker.
     followed: the chain has another link after this one.
+    grant: what the service token was good for that the work was started with, as it is kept; None for a person.
     """
 
     id: UUID
@@ -71,6 +72,7 @@ class ClaimedTask:
     took_over: bool
     item: int = 0
     followed: bool = False
+    grant: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ def as_claimed(task: TaskExecution, started_at: datetime, *, step_id: str, follo
         item=task.item,
         took_over=task.lost_worker,
         followed=followed,
+        grant=task.grant,
     )
 
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from backend.apps.authentication.grants import as_json
 from backend.apps.authentication.models import User
 from backend.apps.credentials.services.sealing import hide_tokens, seal_tokens
 from backend.apps.workflows.definitions.json_values import check_json
@@ -61,6 +62,7 @@ def enqueue_method(
                 description=f"{project_name or 'no project'} · {method}"[:300],
                 max_retries=max_retries,
                 trace_parent=tracing.traceparent(),
+                grant=as_json(user.grant),
                 ready=True,
                 **sending(timezone.now()),
             )

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.utils import timezone
 
+from backend.apps.authentication.grants import as_json
 from backend.apps.authentication.models import User
 from backend.apps.workflows.definitions.definition import Definition
 from backend.apps.workflows.definitions.json_values import check_json
@@ -38,6 +39,7 @@ def start_execution(
 
     inputs: JSON that fits the version's input schema; top-level defaults are filled in. Secrets among them are kept
         encrypted, for this execution alone. What `save_definition` took out of the wording is given with them.
+    user: in whose name it runs; with a grant, it does no more than the grant allows, for as long as its token is good.
     project_id, project_name: what the work is done on. The caller has checked that `user` may.
     rerun_of: the execution that this one repeats, for the history.
 
@@ -62,6 +64,7 @@ def start_execution(
             input_data=seal_inputs(complete, schema=definition.inputs, execution_id=execution_id),
             started_at=timezone.now(),
             trace_parent=tracing.traceparent(),
+            grant=as_json(user.grant),
         )
         span.note(run=str(execution.pk))
         steps = [
