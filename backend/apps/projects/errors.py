@@ -18,6 +18,15 @@ class InvalidPath(InvalidInput):
     code = "invalid_path"
 
 
+class InvalidArchive(InvalidInput):
+    """The archive cannot be read, or holds what no project can hold.
+
+    place: `path`, the entry, where it is one entry's fault.
+    """
+
+    code = "invalid_archive"
+
+
 class InvalidTemplate(InvalidInput):
     """The template cannot be rendered.
 

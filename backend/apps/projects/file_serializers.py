@@ -27,6 +27,15 @@ class WrittenFileSerializer(WorkspaceFileSerializer):
     created = serializers.BooleanField(help_text="Whether nothing was there before.")
 
 
+class WrittenArchiveSerializer(serializers.Serializer[Any]):
+    """What an archive has changed."""
+
+    files = serializers.IntegerField(help_text="Files that were written.")
+    directories = serializers.IntegerField(help_text="Directories that the archive names or its files lie in.")
+    replaced = serializers.IntegerField(help_text="Those of the files that were there before.")
+    size = serializers.IntegerField(help_text="Bytes of all its files.")
+
+
 class WorkspaceFilesSerializer(serializers.Serializer[Any]):
     """The next files of a workspace."""
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 from backend.apps.projects.services import directory_io
 from backend.apps.projects.services.directory_io import Entry, OpenDirectories
@@ -23,7 +23,27 @@ from backend.apps.projects.services.limits import Limits
 from backend.apps.projects.services.paths import Names, broken_rule, invalid_path, validate_path
 from backend.apps.projects.services.workspace_lock import WorkspaceLock
 
-__all__ = ["Entry", "NewFile", "Workspace"]
+__all__ = ["Entry", "FileToWrite", "NewFile", "Workspace"]
+
+
+class FileToWrite(Protocol):
+    """A file to be written, whose bytes are asked for once, when it is written; `NewFile` has them all along."""
+
+    @property
+    def path(self) -> str:
+        """Where it goes."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+
+    @property
+    def data(self) -> bytes:
+        """The bytes."""
+
+    @property
+    def executable(self) -> bool:
+        """Whether it can be executed."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +53,11 @@ class NewFile:
     path: str
     data: bytes
     executable: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return len(self.data)
 
 
 class Workspace:
@@ -88,7 +113,7 @@ class Workspace:
         """
         return self.write_many([NewFile(path, data, executable)])[path]
 
-    def write_many(self, files: Iterable[NewFile] = (), directories: Iterable[str] = ()) -> dict[str, Path]:
+    def write_many(self, files: Iterable[FileToWrite] = (), directories: Iterable[str] = ()) -> dict[str, Path]:
         """Write a tree; what is there already stays, and a file that is there is replaced. Return where the files are.
 
         Everything is checked, also against what is there, before the first byte is written. The workspace is made if
@@ -218,9 +243,9 @@ class Workspace:
             self._inventory = _Inventory(self.entries(), limits=self.limits)
         return self._inventory
 
-    def _write(self, files: list[NewFile], made: list[str]) -> None:
+    def _write(self, files: Sequence[FileToWrite], made: list[str]) -> None:
         spare = (self._locks_directory, f"{self.root.name}.part")
-        by_directory: dict[str, list[NewFile]] = {directory: [] for directory in made}
+        by_directory: dict[str, list[FileToWrite]] = {directory: [] for directory in made}
         for file in files:
             by_directory.setdefault(file.path.rpartition("/")[0], []).append(file)
         with OpenDirectories(self.root) as directories:
@@ -249,7 +274,7 @@ class _Inventory:
             else:
                 self._add(entry.path, entry.size)
 
-    def plan(self, files: list[NewFile], directories: Iterable[str]) -> list[str]:
+    def plan(self, files: Sequence[FileToWrite], directories: Iterable[str]) -> list[str]:
         """Add files and directories, and return the directories that are missing. Raises InvalidPath, QuotaExceeded."""
         before = len(self._names.directories)
         for path in directories:
@@ -259,8 +284,8 @@ class _Inventory:
             if file.path in given:
                 raise invalid_path(file.path, "duplicate")
             given.add(file.path)
-            self._limits.require("file_bytes", len(file.data), path=file.path)
-            self._add(file.path, len(file.data))
+            self._limits.require("file_bytes", file.size, path=file.path)
+            self._add(file.path, file.size)
         self._limits.require("total_bytes", self._total)
         return self._names.directories[before:]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -99,6 +101,13 @@ def _written(world: World) -> None:
     workspace_of(world.project).write("README.md", b"# Mill\n")
 
 
+def _zip(_world: World) -> bytes:
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        archive.writestr("README.md", "# Mill\n")
+    return body.getvalue()
+
+
 OBJECTS = {
     "generation_id": lambda world: _generation(world).pk,
     "file_id": lambda world: _file(world).pk,
@@ -152,6 +161,7 @@ ROWS = [
         query="?path=README.md",
         prepare=_written,
     ),
+    Row("POST", f"{PROJECT}files/archive/", writing(200), body=_zip, content_type="application/zip"),
     Row("GET", f"{PROJECT}diff/", seeing(), query="?new=workspace", prepare=_written),
     Row("GET", f"{PROJECT}diff/patch/", seeing(), prepare=_written),
     Row("GET", f"{FLAT}stories/", own()),

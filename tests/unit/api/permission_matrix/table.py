@@ -95,7 +95,7 @@ class Row:
 
     route: below /api/v1/ where it does not begin with a slash. body: JSON, or what makes it from the world.
     ids: what the path names, where it is something else than OBJECTS says. query: with its question mark.
-    prepare: changes the world before the call.
+    prepare: changes the world before the call. content_type: of a body that is no JSON.
     """
 
     method: str
@@ -105,3 +105,4 @@ class Row:
     ids: dict[str, Callable[[World], object]] = field(default_factory=dict)
     query: str = ""
     prepare: Callable[[World], object] | None = None
+    content_type: str | None = None

@@ -115,7 +115,7 @@ def status_for(who: str, row: Row, path: str, world: World) -> int:
 
 def ask(who: str, row: Row, path: str, world: World) -> Any:
     body = row.body(world) if callable(row.body) else row.body
-    answer = getattr(world.client(who), row.method.lower())(path, body)
+    answer = getattr(world.client(who), row.method.lower())(path, body, content_type=row.content_type)
     # What is streamed has a file open until it is read.
     list(getattr(answer, "streaming_content", ()))
     return answer
