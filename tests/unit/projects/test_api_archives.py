@@ -87,7 +87,7 @@ def send(owner: User, demo: Project) -> Callable[..., Any]:
     client = APIClient()
     client.force_authenticate(owner)
     path = f"/api/v1/projects/{demo.pk}/files/archive/"
-    return lambda body, kind=ZIP: client.post(path, body, content_type=kind)
+    return lambda body, kind=ZIP, **headers: client.post(path, body, content_type=kind, headers=headers)
 
 
 def held(project: Project) -> dict[str, bytes]:
@@ -142,6 +142,14 @@ def test_all_files_of_an_archive_are_written(send: Callable[..., Any], demo: Pro
     assert held(demo) == dict(FILES) | {"kept": b"kept"}
     assert (workspace_of(demo).root / "empty").is_dir()
     assert send(body, kind).json()["replaced"] == 4
+
+
+def test_an_archive_that_is_sent_twice_with_one_key_is_written_once(send: Callable[..., Any], demo: Project) -> None:
+    first = send(zipped(*FILES), **{"Idempotency-Key": "k"})
+    workspace_of(demo).write("README.md", b"newer")
+    again = send(zipped(*FILES), **{"Idempotency-Key": "k"})
+    assert (first.status_code, again.status_code, again.json()) == (200, 200, first.json())
+    assert held(demo)["README.md"] == b"newer"
 
 
 def test_what_can_be_executed_stays_so_and_nothing_else_of_a_mode(send: Callable[..., Any], demo: Project) -> None:
