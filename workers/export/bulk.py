@@ -21,4 +21,4 @@ def plan(call: TaskCall, *, bulk_export: str) -> dict[str, Any]:  # noqa: ARG001
 @service_task("bulk.deliver", afterwards=advance_after)
 def deliver(call: TaskCall, *, item: int) -> dict[str, Any]:
     """Deliver one project of a bulk export."""
-    return deliver_item(key=call.task.key, project=call.project, user=call.user, item_id=item)
+    return deliver_item(key=call.task.key, project=call.project, user=call.author, item_id=item)

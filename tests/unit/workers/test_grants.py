@@ -23,6 +23,7 @@ from backend.apps.authentication.roles import Grant, Scope
 from backend.apps.authentication.services.jwt_service import jwt_service
 from backend.apps.authentication.services.service_tokens import add_token
 from backend.apps.projects.models import Project, Story
+from backend.apps.projects.services.generations import generate
 from backend.apps.workflows.definitions.check import check_definition
 from backend.apps.workflows.execution.claim import ClaimedTask, claim
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution, WorkflowVersion
@@ -271,3 +272,32 @@ def enqueued(user: User, project: Project, *, key: str = "k") -> TaskExecution:
     return enqueue_method(
         method="generation.write_file", arguments=arguments, key=key, user=user, project_id=project.pk
     )
+
+
+WISH: dict[str, Any] = {"selection": {"kind": "all"}, "export_type": "zip"}
+
+
+def test_a_token_for_one_project_reaches_the_others_by_no_bulk_export(owner: User, project: Project) -> None:
+    token = add_token(user=owner, name="ci", scopes=["run"], project_id=project.pk)
+    client = with_token(token.value)
+    schedule = {"name": "nightly", "cron": "0 3 * * *", "export": WISH}
+    for path, body in (("bulk-exports/", WISH), ("bulk-exports/plan/", WISH), ("export-schedules/", schedule)):
+        answer = client.post(f"{V1}/{path}", body, format="json")
+        assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied"), answer.content
+    assert not TaskExecution.objects.exists()
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_each_project_of_a_bulk_export_is_delivered_with_the_tokens_rights(
+    owner: User, project: Project, settings: Any, tmp_path: Path, revoked: bool
+) -> None:
+    settings.GIT_STORES_DIR, settings.ARCHIVES_DIR = tmp_path / "stores", tmp_path / "archives"
+    generate(project=project, user=owner, execution_id=None, readme="# Mill\n")
+    token = add_token(user=owner, name="ci", scopes=["run"])
+    assert with_token(token.value).post(f"{V1}/bulk-exports/", WISH, format="json").status_code == 201
+    assert do(TaskExecution.objects.get(method="bulk.plan")).status == "completed"
+    item = TaskExecution.objects.get(method="bulk.deliver")
+    assert item.grant == as_json(Grant(frozenset({Scope.READ, Scope.RUN}), None, token.row.pk))
+    if revoked:
+        token.row.delete()
+    assert do(item).status == ("failed" if revoked else "completed"), item.error

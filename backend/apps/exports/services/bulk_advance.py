@@ -136,6 +136,8 @@ def _refill(bulk: BulkExport, *, room: int) -> int:
             )
             for item in fresh
         ],
+        # The task that planned it was recorded by who started it.
+        grant=TaskExecution.objects.filter(key=plan_key(bulk)).values_list("grant", flat=True).first(),
     )
     for item, task in zip(fresh, tasks, strict=True):
         item.task = task

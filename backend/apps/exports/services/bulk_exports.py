@@ -20,7 +20,7 @@ from backend.apps.exports.selection import read_selection
 from backend.apps.exports.services import bulk_advance
 from backend.apps.workflows.services import enqueue_method
 from backend.apps.workflows.services.fan_out import stop, withdraw
-from backend.errors import Conflict, InvalidInput
+from backend.errors import Conflict, InvalidInput, PermissionRefused
 
 Status = BulkExport.Status
 Item = BulkExportItem.Status
@@ -38,7 +38,12 @@ def check_bulk_export(
     skip_unchanged: bool = True,
     window: int = WINDOW,
 ) -> dict[str, Any]:
-    """Return the columns of a bulk export, checked; nothing is changed. Raises InvalidInput and NotFound."""
+    """Return the columns of a bulk export, checked; nothing is changed. Raises InvalidInput and NotFound.
+
+    Raises PermissionRefused for a token that is good for one project alone: it would reach the others through this.
+    """
+    if user.grant is not None and user.grant.project_id is not None:
+        raise PermissionRefused("The token is good for one project alone.", hint="Export that project by itself.")
     if isinstance(window, bool) or not isinstance(window, int) or not 1 <= window <= WIDEST_WINDOW:
         raise InvalidInput(
             "That many cannot be in flight at once.", field="window", expected=f"from 1 to {WIDEST_WINDOW}"

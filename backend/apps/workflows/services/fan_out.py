@@ -33,8 +33,17 @@ class Call:
     project_name: str
 
 
-def enqueue_calls(*, method: str, user_id: Any, calls: Sequence[Call], max_retries: int = 10) -> list[TaskExecution]:  # noqa: ANN401
+def enqueue_calls(
+    *,
+    method: str,
+    user_id: Any,  # noqa: ANN401
+    calls: Sequence[Call],
+    grant: dict[str, Any] | None = None,
+    max_retries: int = 10,
+) -> list[TaskExecution]:
     """Record a TaskExecution for each call, and send them to the workers.
+
+    grant: what the token was good for that the whole was started with, as a task keeps it; None for a person.
 
     Raises InvalidInput as `enqueue_method` does.
     """
@@ -48,6 +57,7 @@ def enqueue_calls(*, method: str, user_id: Any, calls: Sequence[Call], max_retri
             arguments=call.arguments,
             user_id=user_id,
             project_id=call.project_id,
+            grant=grant,
             description=f"{call.project_name} · {method}"[:300],
             max_retries=max_retries,
             ready=True,
