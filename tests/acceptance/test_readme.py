@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -111,3 +112,11 @@ def test_a_program_starts_a_run_over_rest(installation: Installation, tmp_path: 
     assert done.returncode == 0, done.stderr
     started = json.loads(done.stdout)
     assert installation.json("show", started["id"], "--follow")["status"] == "completed"
+
+
+def test_all_projects_at_once_and_by_the_clock(installation: Installation):
+    wanted = next(block for block in blocks("") if block.startswith("repomill bulk start"))
+    bulk, schedule = (shlex.split(line, comments=True)[1:] for line in wanted.splitlines())
+    assert "completed" in installation.cli(*bulk)
+    assert "nightly" in installation.cli(*schedule)
+    assert [row["name"] for row in installation.json("schedules", "list") if row["name"] == "nightly"]
