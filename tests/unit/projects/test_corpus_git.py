@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +50,7 @@ def test_arguments_are_no_addresses_names_or_branches(tmp_path):
     assert wrong == []
 
 
-OPTIONS = (
+OPTIONS: tuple[Callable[..., Any], ...] = (
     *(call for _, call in inspect.getmembers(RepositoryExporter, inspect.isfunction)),
     *(GitHost.__init__, GitHost.push, GitStore.commit, GitStore.create, push_commit),
 )
