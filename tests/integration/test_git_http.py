@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from backend.apps.credentials.secret import Secret
 from backend.apps.projects.errors import CredentialRejected, Diverged, RepositoryExists
 from backend.apps.projects.hosts import git as git_host
 from backend.apps.projects.hosts.git import GitHost, push_commit
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.workspace import NewFile, Workspace
-from backend.errors import InvalidInput, RateLimited, RemoteRefused, RemoteUnreachable
+from backend.errors import InvalidInput, RateLimited, RemoteRefused, RemoteUnreachable, RepomillError
+from tests import corpus
 from tests.integration.git_http_server import GitHttpServer
 
 pytestmark = pytest.mark.integration
@@ -251,3 +253,47 @@ def test_many_files_arrive_as_they_are(server, store, tmp_path):
     there = GitStore(tmp_path / "served" / "r.git")
     with there.tree(made.commit) as tree:
         assert [entry.path for entry in tree.entries() if not entry.is_directory] == [file.path for file in made.files]
+
+
+@pytest.mark.parametrize("how", ["refused by a hook", "401 Unauthorized", "403 Forbidden", "404 Not Found"])
+def test_what_is_said_of_a_failed_push_has_no_token(server, store, tmp_path, credential_file, how):
+    """The server repeats it in the words of a hook, in each spelling that it was sent in or can make of it."""
+    url = server.create_repository("r.git")
+    server.require_token(TOKEN)
+    spellings = Secret(TOKEN).forms(username="git")
+    server.refuse_pushes("r.git", f"no: {' '.join(sorted(spellings))}")
+    server.answer_with = None if how.startswith("refused") else how
+    with pytest.raises(RepomillError) as failed:
+        push(url, store, commit(store, tmp_path / "w", b"1"), credential_file=credential_file)
+    said: BaseException | None = failed.value
+    while said is not None:
+        shown = f"{said!r} {said} {getattr(said, 'place', '')} {getattr(said, 'hint', '')}"
+        assert not [form for form in spellings if form in shown], how
+        said = said.__cause__ or (None if said.__suppress_context__ else said.__context__)
+
+
+def test_every_row_about_tokens_has_its_test():
+    """The rows are prose: each is tried where it is named here."""
+    redirect = test_a_redirect_to_another_origin_is_not_followed_and_gets_no_token
+    planted = test_what_lies_in_the_home_of_the_worker_does_not_act
+    where = {
+        "000": test_a_token_opens_the_door_and_is_nowhere_else,
+        "001": "test_hosted_workflows.test_a_step_publishes_to_github",
+        "002": "test_hosted_workflows.test_a_step_publishes_to_github",
+        "003": "test_hosted_workflows.test_a_step_publishes_to_github",
+        "004": "test_askpass.test_askpass_answers_for_its_origin_only",
+        **dict.fromkeys(("005", "006", "007", "008", "012", "013"), planted),
+        **dict.fromkeys(("009", "010", "011"), redirect),
+        "014": test_what_is_said_of_a_failed_push_has_no_token,
+        "015": "contract.test_an_answer_with_another_address_moves_no_push",
+        "016": "test_canaries.test_no_file_has_one",
+        "017": "contract.test_a_rewritten_history_is_not_forced",
+    }
+    found = {row["id"].rpartition("-")[2] for row in corpus.rows("own/git_push_credentials")}
+    assert found == set(where)
+    root = Path(__file__).resolve().parents[1]
+    for test in where.values():
+        if isinstance(test, str):
+            module, _, function = test.partition(".")
+            (path,) = root.rglob(f"{module}.py")
+            assert f"def {function}(" in path.read_text()

@@ -51,6 +51,9 @@ def canonical_base_url(*, host: str, base_url: str | None, internal_hosts: Colle
     Raises InvalidInput.
     """
     kind = host_kind(host)
+    if base_url is not None and not isinstance(base_url, str):
+        # An empty list is no wish for the public host.
+        raise InvalidInput("base_url is not text.", field="base_url", expected="an address, or nothing")
     text = base_url or kind.base_url
     if not text:
         raise InvalidInput(

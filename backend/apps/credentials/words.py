@@ -31,7 +31,7 @@ def valid_name(name: str) -> str:
 
 def is_name(text: str) -> bool:
     """Return whether a text can be the name of a credential; what cannot is neither looked for nor repeated."""
-    return NAME.fullmatch(text) is not None and _TOKEN.match(text) is None
+    return isinstance(text, str) and NAME.fullmatch(text) is not None and _TOKEN.match(text) is None
 
 
 def valid_username(username: str) -> str:

@@ -197,6 +197,21 @@ def test_every_other_answer_is_an_error_with_a_hint(status, headers, error, wait
 
 
 @pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("You have exceeded a secondary rate limit. Please wait.", RateLimited),
+        ("You have triggered an abuse detection mechanism.", RateLimited),
+        ("Resource not accessible by integration", RemoteRefused),
+        (5, RemoteRefused),
+    ],
+)
+def test_a_secondary_limit_is_known_by_its_words_alone(said, error):
+    found = refusal(answer(403, {"message": said}), kind=GITHUB, host="h", now=NOW)
+    assert type(found) is error
+    assert (found.retry_after == 60) is (error is RateLimited)
+
+
+@pytest.mark.parametrize(
     ("host", "finding", "codes"),
     [
         ("github", Finding(scopes=("repo",)), []),

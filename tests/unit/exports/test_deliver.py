@@ -9,9 +9,10 @@ from uuid import uuid4
 import pytest
 
 from backend.apps.authentication.models import User
+from backend.apps.credentials.secret import Secret
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.selectors import get_export, visible_exports
-from backend.apps.exports.services.deliver import deliver_archive, deliver_to_git
+from backend.apps.exports.services.deliver import deliver_archive, deliver_to_git, deliver_to_github, deliver_to_gitlab
 from backend.apps.projects.models import Project, ProjectMembership
 from backend.apps.projects.services.generations import generate
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
@@ -152,6 +153,34 @@ def test_an_invalid_target_is_a_failed_export(project, user, to_git, root, targe
         to_git(**target)
     assert RepositoryExport.objects.get().status == Status.FAILED
     assert not root.exists()
+
+
+@pytest.mark.parametrize(
+    ("deliver", "wanted", "error"),
+    [
+        (deliver_to_github, {"repository_name": "r", "private": None}, InvalidInput),
+        (deliver_to_github, {"repository_name": "r", "private": 0}, InvalidInput),
+        (deliver_to_github, {"repository_name": "r", "private": "false"}, InvalidInput),
+        (deliver_to_github, {"repository_name": "r", "topics": "web"}, InvalidInput),
+        (deliver_to_github, {"repository_name": 5}, InvalidInput),
+        (deliver_to_gitlab, {"project_name": 5}, InvalidInput),
+        (deliver_to_gitlab, {"project_name": "r", "topics": {"web": 1}}, InvalidInput),
+        (deliver_to_git, {"repository_name": 5}, InvalidInput),
+        (deliver_to_git, {"repository_name": "r", "generation_id": 5}, NotFound),
+        (deliver_archive, {"format": ["zip"]}, InvalidInput),
+        (deliver_archive, {"format": "zip", "generation_id": 5}, NotFound),
+    ],
+)
+def test_values_of_the_wrong_kind_deliver_nothing(project, user, root, monkeypatch, deliver, wanted, error):
+    """As a task's JSON may have them; what is neither true nor false makes no repository public."""
+    monkeypatch.setattr("backend.apps.projects.hosts.api_session.ApiSession.send", None)
+    generate(project=project, user=user, execution_id=None, readme="# x")
+    token = {"deliver_to_github": "github_token", "deliver_to_gitlab": "gitlab_token"}.get(deliver.__name__)
+    given = {token: Secret("a-token"), "base_url": "http://localhost:9"} if token else {}
+    with pytest.raises(error):
+        deliver(key="k", project=project, user=user, execution_id=None, **given, **wanted)
+    assert not root.exists()
+    assert not RepositoryExport.objects.filter(status=Status.COMPLETED).exists()
 
 
 def test_nothing_is_delivered_before_something_is_generated(project, user, to_git):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backend.apps.projects.hosts.addresses import local_address, remote_address, valid_branch
+from backend.apps.projects.hosts.git import GitHost, push_commit
+from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_store import GitStore
+from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from backend.apps.projects.services.workspace import Workspace
 from backend.errors import InvalidInput, RepomillError
 from tests.corpus import rows
@@ -42,6 +48,22 @@ def test_arguments_are_no_addresses_names_or_branches(tmp_path):
         if not refused(call, row["value"].replace("@TMP@", str(tmp_path)))
     ]
     assert wrong == []
+
+
+OPTIONS: tuple[Callable[..., Any], ...] = (
+    *(call for _, call in inspect.getmembers(RepositoryExporter, inspect.isfunction)),
+    *(GitHost.__init__, GitHost.push, GitStore.commit, GitStore.create, push_commit),
+)
+
+
+def test_no_option_of_git_is_an_argument_of_ours():
+    """Nor is there a method that passes on whatever it is given."""
+    names = {row["value"] for row in rows("third_party/git_argument_injection") if row["expected"] != "reject"}
+    assert len(names) >= 20
+    for call in OPTIONS:
+        for parameter in inspect.signature(call).parameters.values():
+            assert parameter.kind not in {parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL}
+            assert parameter.name not in names, call
 
 
 # Rows that depend on an operator's list of hosts: a git remote may be on any host.
@@ -85,6 +107,26 @@ def test_messages(tmp_path):
         made = store.commit(workspace, message=message, parent=None, when=WHEN)
         kept = store.log(made.commit)[0].message
         assert kept == message or (len(message) > 4096 and len(kept) == 4096), row["id"]
+
+
+def test_nobody_says_who_made_a_commit_and_when(tmp_path, monkeypatch):
+    """The corpus' names, addresses and dates are no argument of anything, and the environment's are not read."""
+    found = [row for row in rows("own/git_metadata") if row["field"] in {"author.name", "author.email", "date"}]
+    assert {row["field"] for row in rows("own/git_metadata")} == {
+        *("author.name", "author.email", "date", "message", "remote url", "remote name", "tag"),
+    }
+    workspace = Workspace(tmp_path / "w")
+    workspace.write("a.txt", b"1")
+    for row in found:
+        for role in ("AUTHOR", "COMMITTER"):
+            monkeypatch.setenv(f"GIT_{role}_{row['field'].rpartition('.')[2].upper()}", row["value"].replace("\0", ""))
+        store = GitStore(tmp_path / f"{row['id']}.git")
+        made = store.commit(workspace, message="x", parent=None, when=WHEN).commit
+        raw = run("cat-file", "commit", made, git_dir=store.path).output.decode()
+        stamp = f"Repomill <repomill@localhost> {int(WHEN.timestamp())} +0000"
+        assert raw.rstrip("\n").split("\n")[1:] == [f"author {stamp}", f"committer {stamp}", "", "x"], row
+    taken = {name for call in OPTIONS for name in inspect.signature(call).parameters}
+    assert not [name for name in taken if "author" in name or "email" in name or "date" in name]
 
 
 def test_what_is_planted_in_a_workspace_never_acts_and_never_gets_in(tmp_path):

@@ -6,6 +6,8 @@ import os
 import shutil
 import socket
 import stat
+import subprocess
+import tarfile
 import threading
 import time
 from collections.abc import Callable
@@ -16,8 +18,10 @@ import pytest
 
 from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.services.archives import write_archive
+from backend.apps.projects.services.content import Tree
+from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.workspace import NewFile, Workspace
-from backend.errors import NotFound, RepomillError
+from backend.errors import RepomillError
 from tests.corpus import rows
 
 # The corpus asks for 10 s; that long when it is asked for, so that the whole suite stays quick.
@@ -201,10 +205,37 @@ def swap_race(workspace: Workspace, outside: Path, tmp_path: Path) -> None:
     assert outcomes["done"]
 
 
-def nothing_to_do_here(workspace: Workspace, outside: Path, tmp_path: Path) -> None:
-    """`zip of link` is part of every scenario above; no workspace is ever checked out by git."""
-    with pytest.raises(NotFound):
-        workspace.open("absent")
+def zip_of_link(workspace: Workspace, outside: Path, tmp_path: Path) -> None:
+    (workspace.root / "z").symlink_to(outside / "f")
+    package(workspace, tmp_path)
+    (workspace.root / "z").unlink()
+    assert archived(workspace, tmp_path) == {"kept/x": b"x"}
+
+
+def git_checkout_plants_link(workspace: Workspace, outside: Path, tmp_path: Path) -> None:
+    """Put a commit with a link into a store, past every check: what comes out of it is no link and follows none."""
+    store = GitStore(tmp_path / "store.git")
+    store.create()
+
+    def git(*arguments: str, given: str = "") -> str:
+        who = {f"GIT_{role}_{part}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+        command = ["git", "--git-dir", str(store.path), *arguments]
+        return subprocess.run(command, env=who, input=given, check=True, capture_output=True, text=True).stdout.strip()
+
+    target = str(outside / "f")
+    blob = git("hash-object", "-w", "--stdin", given=target)
+    tree = git("mktree", given=f"120000 blob {blob}\tlink\n")
+    with store.tree(git("commit-tree", tree, "-m", "x")) as planted:
+        assert archived(planted, tmp_path) == {"link": target.encode()}
+
+
+def archived(tree: Tree, tmp_path: Path) -> dict[str, bytes]:
+    """Return the members of an archive that is made of a tree; all of them are regular files or directories."""
+    write_archive(workspace=tree, target=tmp_path / "made.tar", format="tar")
+    with tarfile.open(tmp_path / "made.tar") as archive:
+        assert all(member.isreg() or member.isdir() for member in archive)
+        files = {member.name: archive.extractfile(member) for member in archive if member.isreg()}
+        return {name: file.read() for name, file in files.items() if file is not None}
 
 
 SCENARIOS = {
@@ -219,10 +250,10 @@ SCENARIOS = {
     "fifo": fifo,
     "device/socket": device_socket,
     "setuid bit": setuid_bit,
-    "zip of link": nothing_to_do_here,
+    "zip of link": zip_of_link,
     "cleanup via link": cleanup_via_link,
     "workspace prefix": workspace_prefix,
-    "git checkout plants link": nothing_to_do_here,
+    "git checkout plants link": git_checkout_plants_link,
     "links inside, then cleanup": cleanup_of_links_inside,
 }
 

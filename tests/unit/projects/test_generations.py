@@ -15,6 +15,7 @@ from backend.apps.authentication.models import User
 from backend.apps.projects.errors import GitFailed, InvalidPath, WorkspaceBusy
 from backend.apps.projects.models import Archive, GeneratedProject, Project, ProjectFile, ProjectMembership
 from backend.apps.projects.services import generations, recorded_files
+from backend.apps.projects.services.content import content_file
 from backend.apps.projects.services.generations import generate, open_generation, package
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.workspace import Workspace
@@ -254,6 +255,19 @@ def test_many_files_are_recorded(project, user, monkeypatch):
     files = [{"path": f"d{number % 20}/f{number}.txt", "content": str(number)} for number in range(1500)]
     result = generate(project=project, user=user, execution_id=None, files=files)
     assert result["total_files"] == ProjectFile.objects.count() == 1500
+
+
+def test_twenty_thousand_files_are_recorded_in_few_statements(project, user, django_assert_max_num_queries):
+    made = generate(project=project, user=user, execution_id=None, readme="# x")
+    generation = GeneratedProject.objects.get(pk=made["generation"])
+    files = [content_file(f"d{n % 100}/f{n}.txt", b"%d" % n, executable=False) for n in range(20_000)]
+    # What is known, what is gone, and one for each thousand; a save for each file would be 20,000.
+    with django_assert_max_num_queries(25):
+        recorded_files.record_files(generation, files)
+    assert ProjectFile.objects.filter(generated_project=generation).count() == 20_000
+    with django_assert_max_num_queries(25):
+        recorded_files.record_files(generation, [*files[1:], content_file("new", b"", executable=True)])
+    assert ProjectFile.objects.filter(generated_project=generation).count() == 20_000
 
 
 @pytest.mark.parametrize("format", ["zip", "tar", "tar.gz"])

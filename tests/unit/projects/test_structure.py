@@ -55,6 +55,7 @@ def test_forms(structure, files, directories):
         ({"a": {"content": "x", "encoding": "hex"}}, "a", "hex"),
         ({"a": {"content": "x", "encoding": "a\x00b"}}, "a", "encoding"),
         ({"a": {"content": "x", "encoding": 8}}, "a", "encoding"),
+        ({"a": {"content": "x", "encoding": "\ud800"}}, "a", "no text encoding"),
         ({"a": {"content": "\u00e9", "encoding": "ascii"}}, "a", "ascii"),
         ({"a": {"content": "!!", "encoding": "base64"}}, "a", "base64"),
         ({"a": {"content": "\u00e9", "encoding": "base64"}}, "a", "base64"),

@@ -20,6 +20,7 @@ from backend.errors import RateLimited, RemoteRefused, RemoteUnreachable, Repomi
 MOST_SCOPES: Final = 100
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9._\[\]-]{1,100}", re.ASCII)
 _SCOPE: Final = re.compile(r"[a-z0-9_:.-]{1,60}", re.ASCII)
+_LIMIT_WORDS: Final = re.compile(r"rate limit|abuse detection", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
@@ -86,7 +87,7 @@ def refusal(answer: Answer, *, kind: HostKind, host: str, now: datetime) -> Repo
     """Return the error that an answer other than a success means."""
     status, named = answer.status, f"{kind.title} ({host})"
     wait = _wait(answer, now=now)
-    if status == 429 or (status == 403 and wait is not None):
+    if status == 429 or (status == 403 and (wait is not None or _says_limit(answer))):
         return RateLimited(f"{named} asks to wait.", retry_after=wait or 60.0, hint="Check it again later.")
     if status == 401:
         return _rejected(kind, host)
@@ -110,6 +111,12 @@ def refusal(answer: Answer, *, kind: HostKind, host: str, now: datetime) -> Repo
     return RemoteRefused(
         f"There is no API of {kind.title} at {host} ({status}).", hint="Check the credential's host and base URL."
     )
+
+
+def _says_limit(answer: Answer) -> bool:
+    """Return whether the words are those of a limit: GitHub's secondary one may come without any header."""
+    said = answer.data.get("message") if isinstance(answer.data, dict) else None
+    return isinstance(said, str) and _LIMIT_WORDS.search(said) is not None
 
 
 def _rejected(kind: HostKind, host: str) -> CredentialRejected:

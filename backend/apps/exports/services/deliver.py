@@ -16,6 +16,7 @@ from backend.apps.exports.services.access import open_access, open_git_access
 from backend.apps.exports.services.pacing_accounts import keeping_pace
 from backend.apps.exports.services.recording import delivered
 from backend.apps.projects.hosts.base import DEFAULT_USERNAME
+from backend.apps.projects.hosts.wishes import require_text, topics_of
 from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.generations import completed_generation, package
@@ -73,7 +74,7 @@ def deliver_to_git(
         execution_id=execution_id,
         generation_id=generation_id,
         export_type=RepositoryExport.ExportType.GIT,
-        repository_name=repository_name or "",
+        repository_name=require_text(repository_name or "", field="repository_name"),
         request={"repository_name": repository_name, "url": url, "branch": branch}
         | ({} if credential is None else {"credential": credential}),
         export=export,
@@ -108,7 +109,7 @@ def deliver_to_github(
         "organization": organization,
         "private": private,
         "description": description,
-        "topics": list(topics),
+        "topics": list(topics_of(topics)),
         "branch": branch,
     }
 
@@ -126,7 +127,7 @@ def deliver_to_github(
         execution_id=execution_id,
         generation_id=generation_id,
         export_type=RepositoryExport.ExportType.GITHUB,
-        repository_name=repository_name,
+        repository_name=require_text(repository_name, field="repository_name"),
         request={**wanted, "credential": credential} | ({} if base_url is None else {"base_url": base_url}),
         export=export,
     )
@@ -160,7 +161,7 @@ def deliver_to_gitlab(
         "namespace": namespace,
         "visibility": visibility,
         "description": description,
-        "topics": list(topics),
+        "topics": list(topics_of(topics)),
         "branch": branch,
     }
 
@@ -178,7 +179,7 @@ def deliver_to_gitlab(
         execution_id=execution_id,
         generation_id=generation_id,
         export_type=RepositoryExport.ExportType.GITLAB,
-        repository_name=project_name,
+        repository_name=require_text(project_name, field="project_name"),
         request={**wanted, "credential": credential} | ({} if base_url is None else {"base_url": base_url}),
         export=export,
     )

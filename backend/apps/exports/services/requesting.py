@@ -20,7 +20,7 @@ from backend.apps.exports.models import RepositoryExport
 from backend.apps.projects.generation_selectors import get_generation
 from backend.apps.projects.hosts import github, gitlab
 from backend.apps.projects.hosts.addresses import local_address, remote_address, site, valid_branch
-from backend.apps.projects.hosts.wishes import Wish
+from backend.apps.projects.hosts.wishes import Wish, topics_of, visibility_of
 from backend.apps.projects.models import GeneratedProject
 from backend.apps.projects.services.packaging import completed_generation
 from backend.apps.workflows.services import enqueue_method
@@ -102,13 +102,12 @@ def _checked(
         raise InvalidInput("A credential goes to its own host.", field="base_url", hint="Leave it out.")
     site(host=host, base_url=options.get("base_url"))
     rules = {"github": github.RULES, "gitlab": gitlab.RULES}[host]
-    public = not options.get("private", True)
     wish = Wish(
         name=name,
         owner=options.get(rules.owner_field),
-        visibility=options.get("visibility", "public" if public else "private"),
+        visibility=options.get("visibility", visibility_of(options.get("private", True))),
         description=options.get("description", ""),
-        topics=tuple(options.get("topics", ())),
+        topics=topics_of(options.get("topics", ())),
     )
     rules.check(wish)
     return {**options, rules.name_field: name}

@@ -13,6 +13,7 @@ from typing import NoReturn
 from django.conf import settings
 
 from backend.apps.credentials.hosts import canonical_base_url
+from backend.apps.projects.hosts.wishes import require_text
 from backend.apps.projects.services.git_words import clean
 from backend.errors import InvalidInput
 from backend.origins import objection, read_web_address
@@ -58,6 +59,7 @@ def remote_address(url: str) -> Address:
     Raises InvalidInput for anything but https, http to this machine itself, and folders below LOCAL_REPOSITORIES_DIR;
     also for an IP address or a name of this machine that is not in GIT_INTERNAL_HOSTS.
     """
+    require_text(url, field="url")
     if url.startswith("file://"):
         return _below_root(Path(url.removeprefix("file://")), url)
     if url.startswith("/"):
@@ -77,7 +79,7 @@ def local_address(name: str) -> Address:
 
     `.git` at the end may be left out. Raises InvalidInput.
     """
-    segments = name.removesuffix(".git").split("/")
+    segments = require_text(name, field="repository_name").removesuffix(".git").split("/")
     if len(segments) > DEEPEST_NAME or not all(_is_segment(segment) for segment in segments):
         raise InvalidInput(
             f"{clean(name)[:100]!r} cannot be the name of a repository.",
@@ -128,7 +130,7 @@ def site(*, host: str, base_url: str | None) -> Site:
 
 def valid_branch(branch: str) -> str:
     """Return the branch if its name is safe on every host and means nothing else to git. Raises InvalidInput."""
-    parts = branch.split("/")
+    parts = require_text(branch, field="branch").split("/")
     harmless = (
         _BRANCH.fullmatch(branch)
         and len(branch) <= LONGEST_BRANCH

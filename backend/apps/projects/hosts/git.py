@@ -99,8 +99,7 @@ def push_commit(
     Faults of a moment are tried again, see `patience`. It may be repeated after any failure.
     Raises Diverged, RepositoryExists, CredentialRejected, RemoteRefused, RateLimited, RemoteUnreachable.
     """
-    if not store.has(commit):
-        raise InvalidInput(f"The project's git store has no commit {commit[:64]!r}.", field="commit")
+    store.require_commit(commit)
     pusher = _Pusher(target=target, store=store, commit=commit)
     heads = patiently(sleep=sleep, fresh=target.standing is Standing.FRESH)(pusher.push)
     return PushResult(

@@ -6,7 +6,9 @@ The rules that differ from host to host are the hosts' own: `github`, `gitlab`.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from backend.apps.projects.services.git_words import clean
 from backend.errors import InvalidInput
@@ -46,6 +48,11 @@ class Rules:
 
     def check(self, wish: Wish) -> Wish:
         """Return the wish if the host takes it as it is, and makes nothing else of it. Raises InvalidInput."""
+        require_text(wish.name, field=self.name_field)
+        require_text(wish.visibility, field="visibility")
+        require_text(wish.description, field="description")
+        if wish.owner is not None:
+            require_text(wish.owner, field=self.owner_field)
         if not self.name.fullmatch(wish.name):
             self._refuse(wish.name, "the name of a repository", self.name_field, self.name_expected)
         if wish.owner is not None and not self.owner.fullmatch(wish.owner):
@@ -76,3 +83,24 @@ class Rules:
             expected=expected,
             hint="Choose another; it is not changed into one that would do.",
         )
+
+
+def require_text(value: Any, *, field: str) -> str:  # noqa: ANN401  (JSON of a caller)
+    """Return the value if it is text. Raises InvalidInput, which does not repeat it."""
+    if not isinstance(value, str):
+        raise InvalidInput(f"{field} is not text.", field=field, expected="a text")
+    return value
+
+
+def visibility_of(private: Any) -> str:  # noqa: ANN401  (JSON of a caller)
+    """Return private or public. Raises InvalidInput: what is neither true nor false makes no repository public."""
+    if not isinstance(private, bool):
+        raise InvalidInput("private is neither true nor false.", field="private", expected=[True, False])
+    return "private" if private else "public"
+
+
+def topics_of(topics: Sequence[str]) -> tuple[str, ...]:
+    """Return a list of topics. Raises InvalidInput: a text is one topic and not its letters."""
+    if not isinstance(topics, list | tuple):
+        raise InvalidInput("topics is not a list.", field="topics", expected="a list of texts")
+    return tuple(require_text(topic, field="topics") for topic in topics)

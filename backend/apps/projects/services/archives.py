@@ -59,10 +59,13 @@ def write_archive(
     Raises InvalidInput for another format, Conflict for other content, InvalidPath for a link in the workspace. Nothing
     is left behind then.
     """
-    pack = _WRITERS.get(format)
+    pack = _WRITERS.get(format) if isinstance(format, str) else None
     if pack is None:
         raise InvalidInput(
-            f"There is no archive format {format[:50]!r}.", field="format", expected=list(_WRITERS), hint="Choose one."
+            f"There is no archive format {str(format)[:50]!r}.",
+            field="format",
+            expected=list(_WRITERS),
+            hint="Choose one.",
         )
     with _published(target) as output:
         with BufferedWriter(output, BUFFER) as buffered:

@@ -206,10 +206,15 @@ class GitStore:
 
     def has(self, commit: str) -> bool:
         """Return whether the store has this commit; False for what is no commit id."""
-        if not COMMIT.fullmatch(commit) or not self.exists():
+        if not isinstance(commit, str) or not COMMIT.fullmatch(commit) or not self.exists():
             return False
         with self.reading() as objects:
             return objects.has(commit)
+
+    def require_commit(self, commit: str) -> None:
+        """Raise InvalidInput unless the store has this commit."""
+        if not self.has(commit):
+            raise InvalidInput(f"The project's git store has no commit {str(commit)[:64]!r}.", field="commit")
 
     def require(self, commits: Collection[str]) -> None:
         """Raise Conflict unless the store has all of these commits."""

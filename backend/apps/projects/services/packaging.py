@@ -98,10 +98,10 @@ def completed_generation(
 def _named(project: Project, generation_id: str) -> GeneratedProject:
     try:
         found = GeneratedProject.objects.filter(project=project, pk=UUID(generation_id)).first()
-    except ValueError:
+    except (ValueError, TypeError, AttributeError):
         found = None
     if found is None:
-        raise NotFound(f"The project has no generation {generation_id[:60]!r}.", field="generation")
+        raise NotFound(f"The project has no generation {str(generation_id)[:60]!r}.", field="generation")
     return found
 
 

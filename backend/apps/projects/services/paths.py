@@ -94,6 +94,7 @@ def validate_tree(*, files: Iterable[str], directories: Iterable[str] = (), limi
     for path in directories:
         names.add_directory(path)
     for path in files:
+        _check_whole(path)
         if path in names.files:
             raise invalid_path(path, "duplicate")
         names.add_file(path)

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.conf import settings
 
 from backend.apps.projects.services.archives import write_archive
-from backend.apps.projects.services.generation_plan import new_plan, plan_of
+from backend.apps.projects.services.generation_plan import new_plan, plan_of, require_texts
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.limits import Limits
 from backend.apps.projects.services.structure import Plan
@@ -63,7 +63,9 @@ class ProjectGenerator:
 
         Raises InvalidInput that names the place.
         """
-        return self.generate(structure=structure)
+        plan = new_plan(limits=self.limits)
+        plan.add_structure(structure)
+        return self._write(plan.finish())
 
     def generate_from_template(self, template_path: str, output_path: str, context: Mapping[str, Any]) -> Path:
         """Render a template from PROJECT_TEMPLATES_DIR into a file and return where it is.
@@ -75,11 +77,11 @@ class ProjectGenerator:
 
     def create_gitignore(self, patterns: Sequence[str]) -> Path:
         """Write .gitignore, one pattern a line, and return where it is. Raises InvalidInput."""
-        return self.generate(gitignore=patterns)[".gitignore"]
+        return self.generate(gitignore=require_texts(patterns, field="patterns"))[".gitignore"]
 
     def create_readme(self, content: str) -> Path:
         """Write README.md and return where it is. Raises InvalidInput."""
-        return self.generate(readme=content)["README.md"]
+        return self.write_file("README.md", content)
 
     def generate(
         self,

@@ -20,7 +20,7 @@ from backend.apps.projects.hosts.github import GitHubApi
 from backend.apps.projects.hosts.gitlab import GitLabApi
 from backend.apps.projects.hosts.hosted import HostedRepository, RepositoryApi
 from backend.apps.projects.hosts.tokens import as_token
-from backend.apps.projects.hosts.wishes import Wish
+from backend.apps.projects.hosts.wishes import Wish, topics_of, visibility_of
 from backend.apps.projects.models import GeneratedProject
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.project_generator import ProjectGenerator
@@ -112,9 +112,9 @@ class RepositoryExporter:
         wish = Wish(
             name=repository_name,
             owner=organization,
-            visibility="private" if private else "public",
+            visibility=visibility_of(private),
             description=description,
-            topics=tuple(topics),
+            topics=topics_of(topics),
         )
         api = GitHubApi(wish=wish, token=token, base_url=base_url, sleep=self._sleep)
         return self._export(self._hosted(api, token=token, branch=branch), commit=commit)
@@ -144,7 +144,7 @@ class RepositoryExporter:
             owner=namespace,
             visibility=visibility,
             description=description,
-            topics=tuple(topics),
+            topics=topics_of(topics),
         )
         api = GitLabApi(wish=wish, token=token, base_url=base_url)
         return self._export(self._hosted(api, token=token, branch=branch), commit=commit)
@@ -154,7 +154,9 @@ class RepositoryExporter:
 
     def _export(self, host: Host, *, commit: str | None) -> dict[str, Any]:
         store = GitStore.for_project(self.project_id)
-        commit = commit or self._commit()
+        commit = self._commit() if commit is None else commit
+        # Before a repository is made that nothing could be pushed to.
+        store.require_commit(commit)
         delivered = host.push(target=host.find_or_create(), store=store, commit=commit)
         reached(Failpoint.PUSHED)
         return delivered.as_result()

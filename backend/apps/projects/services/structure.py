@@ -88,7 +88,9 @@ def to_bytes(content: str, *, encoding: str, path: str) -> bytes:
         except (binascii.Error, ValueError) as error:
             raise _unwritable(path, "Its content is not base64.", field="content") from error
     try:
-        if not isinstance(encoding, str) or codecs.lookup(encoding).name in _UNUSABLE_ENCODINGS:
+        if not isinstance(encoding, str) or not encoding.isascii():
+            raise LookupError
+        if codecs.lookup(encoding).name in _UNUSABLE_ENCODINGS:
             raise LookupError
         return content.encode(encoding)
     except UnicodeError as error:
