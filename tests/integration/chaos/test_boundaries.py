@@ -17,6 +17,8 @@ AROUND = {
     # one of them leaves the database as it was at the first.
     "execution/write_back.py:try_again": (Failpoint.ANSWERED,),
     "execution/write_back.py:fail": (Failpoint.ANSWERED,),
+    # The service is interrupted between these two: who dies while handing back leaves a lost worker's task.
+    "execution/hand_back.py:hand_back": (Failpoint.AFTER_CLAIM, Failpoint.ANSWERED),
     "execution/write_back.py:stop": (Failpoint.AFTER_CLAIM, Failpoint.TAKING_BACK),
     "services/start.py:start_execution": (Failpoint.BEFORE_PUBLISH,),
     "services/enqueue.py:enqueue_method": (Failpoint.BEFORE_PUBLISH,),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.failpoints import Failpoint
+from backend.failpoints import OF_EVERY_RUN
 from tests.integration.chaos.databases import postgresql
 from tests.integration.chaos.disks import may_mount
 from tests.integration.chaos.judged import Ring
@@ -35,7 +35,7 @@ FAULTS = pytest.mark.parametrize(
 
 @FAULTS
 def test_a_fault_at_each_boundary(ring: Ring, fault: Fault):
-    ring.strike(fault, list(Failpoint))
+    ring.strike(fault, OF_EVERY_RUN)
 
 
 @FAULTS
