@@ -106,7 +106,6 @@ def test_a_run_that_waits_for_a_silent_server_is_cancelled_within_seconds(runnin
     pushing(running, started["id"])
     running.wait_until(lambda: gits(server), patience=10, what="git at work")
 
-    asked = time.monotonic()
     told = running.json("cancel", started["id"])
     assert told["cancelling"] or told["status"] == "cancelled"
 
@@ -115,14 +114,13 @@ def test_a_run_that_waits_for_a_silent_server_is_cancelled_within_seconds(runnin
         return found if found["status"] == "cancelled" else None
 
     shown = running.wait_until(ended, patience=20, what="the end of the cancelled run")
-    took = time.monotonic() - asked
-    assert took < 10, took
     assert statuses(shown) == ["completed", "cancelled", "cancelled"]
     assert [task["status"] for task in shown["steps"][1]["tasks"]] == ["completed", "completed", "cancelled"]
     assert gits(server) == []
     events = running.cli("show", started["id"], "--events")
     assert "execution cancelling  by operator" in events
     assert "Cancelled by operator." in events
+    # By the history, and not by how long two commands took to start beside other tests.
     seconds = running.django(
         "from backend.apps.workflows.models import ExecutionEvent\n"
         f"events = ExecutionEvent.objects.filter(execution_id={started['id']!r})\n"
