@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -40,13 +41,11 @@ def send(web: str, headers: str, body: bytes) -> tuple[str, dict[str, object]]:
         )
         connection.sendall(head.encode() + b"\r\n")
         answer = b""
-        try:
+        # It answers and hangs up while we still send; what it said first is what counts.
+        with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(body)
             while part := connection.recv(65536):
                 answer += part
-        except (BrokenPipeError, ConnectionResetError):
-            # It answers and hangs up while we still send; what it said first is what counts.
-            pass
     first, _, rest = answer.partition(b"\r\n")
     text = rest.partition(b"\r\n\r\n")[2]
     start, end = text.find(b"{"), text.rfind(b"}")
