@@ -28,7 +28,7 @@ bench: ## measure Repomill against its peers, both in one run
 	@scripts/bootstrap dev
 	@exec .venv/bin/python -m benchmarks
 
-chaos: ## strike at every boundary of the execution with every fault, on both databases (`make test` runs it too)
+chaos: ## strike at every boundary of the execution with every fault, on both databases (about ten minutes)
 	@scripts/bootstrap dev
 	@exec .venv/bin/python -m pytest tests/integration/chaos
 

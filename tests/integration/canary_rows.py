@@ -159,4 +159,11 @@ REFUSED_PUSH = Row(
     "export.export_to_git", {"url": "GITLAB/alice/plain.git", "token": "TOKEN"}, "credential_rejected", generated=True
 )
 """The one whose token is nobody's."""
-ROWS = [*GENERATION, *AGENTS, *EXPORTS, REFUSED_PUSH]
+BULK = [
+    Row("bulk.plan", {"bulk_export": _NONE}),
+    Row("bulk.plan", {"bulk_export": "no id"}, "invalid_input"),
+    Row("bulk.deliver", {"item": 0}, "not_found"),
+]
+PLANNED_ONLY = {"bulk.deliver"}
+"""Succeeds for what a bulk export has planned alone. It is given no secret; what it delivers goes as `export` does."""
+ROWS = [*GENERATION, *AGENTS, *EXPORTS, *BULK, REFUSED_PUSH]

@@ -21,7 +21,7 @@ import pytest
 from backend.apps.workflows.methods import known_methods
 from backend.cli.stack.lock import running_stack
 from tests.canaries import encodings, spellings_in
-from tests.integration.canary_rows import REFUSED_PUSH, ROWS, Row
+from tests.integration.canary_rows import PLANNED_ONLY, REFUSED_PUSH, ROWS, Row
 from tests.integration.hosts.api_server import ApiServer, Call, Reply
 from tests.integration.hosts.github_server import GitHubServer
 from tests.integration.hosts.gitlab_server import GitLabServer
@@ -253,7 +253,8 @@ def world(running: Installation, tmp_path_factory: pytest.TempPathFactory) -> It
 
 def test_every_method_has_a_row_that_succeeds_and_one_that_fails():
     for kind, rows in (("succeeds", [r for r in ROWS if r.code is None]), ("fails", [r for r in ROWS if r.code])):
-        assert {row.method for row in rows} == set(known_methods()), f"give each method a row that {kind}"
+        wanted = set(known_methods()) - (PLANNED_ONLY if kind == "succeeds" else set())
+        assert {row.method for row in rows} == wanted, f"give each method a row that {kind}"
 
 
 def test_each_ended_as_it_should(world: World):

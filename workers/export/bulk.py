@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from backend.apps.exports.services.bulk_advance import advance_after
 from backend.apps.exports.services.bulk_delivery import deliver_item
 from backend.apps.exports.services.bulk_planning import plan_items
+from backend.identifiers import read_id
 from workers.call import TaskCall
 from workers.service_task import service_task
 
@@ -15,7 +15,7 @@ from workers.service_task import service_task
 @service_task("bulk.plan")
 def plan(call: TaskCall, *, bulk_export: str) -> dict[str, Any]:  # noqa: ARG001  (every body takes its call)
     """Plan the items of a bulk export, and start the first of them."""
-    return plan_items(bulk_export_id=UUID(bulk_export))
+    return plan_items(bulk_export_id=read_id(bulk_export, field="bulk_export"))
 
 
 @service_task("bulk.deliver", afterwards=advance_after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from backend.api.views import StrictFields
@@ -36,6 +37,8 @@ class WrittenArchiveSerializer(serializers.Serializer[Any]):
     size = serializers.IntegerField(help_text="Bytes of all its files.")
 
 
+# One answer, with the list in it: it is not cut into numbered pages.
+@extend_schema_serializer(many=False)
 class WorkspaceFilesSerializer(serializers.Serializer[Any]):
     """The next files of a workspace."""
 

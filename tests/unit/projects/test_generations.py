@@ -21,7 +21,7 @@ from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.workspace import Workspace
 from backend.apps.workflows.execution.interruption import Interrupted
 from backend.apps.workflows.models import Workflow, WorkflowExecution, WorkflowVersion
-from backend.errors import Conflict, InvalidInput, NotFound, PermissionRefused
+from backend.errors import Conflict, InvalidInput, NotFound, PermissionRefused, TemporaryFailure
 
 pytestmark = pytest.mark.django_db
 Status = GeneratedProject.Status
@@ -247,6 +247,20 @@ def test_who_lost_the_generation_records_nothing(project, user, execute, monkeyp
     monkeypatch.setattr(GitStore, "commit", lose)
     with pytest.raises(Conflict, match="meanwhile"):
         generate(project=project, user=user, execution_id=execute(), readme="# x")
+    assert not ProjectFile.objects.exists()
+
+
+def test_what_a_process_that_was_overtaken_recorded_meanwhile_is_no_failure(project, user, execute, monkeypatch):
+    real = GitStore.commit
+
+    def wake_up(self, *arguments, **options):
+        GeneratedProject.objects.update(status=Status.COMPLETED, commit="0" * 40)
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(GitStore, "commit", wake_up)
+    with pytest.raises(TemporaryFailure, match="meanwhile"):
+        generate(project=project, user=user, execution_id=execute(), readme="# x")
+    assert GeneratedProject.objects.get().status == Status.COMPLETED
     assert not ProjectFile.objects.exists()
 
 

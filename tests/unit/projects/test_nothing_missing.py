@@ -125,6 +125,7 @@ def test_a_workspace_that_vanishes_while_it_is_written_is_written_again(project,
     "words",
     [
         "fatal: sha1 file 'objects/pack/tmp_pack_x' write error. Out of diskspace",
+        "fatal: cannot update ref 'refs/generations/a': couldn't write '/stores/x.git/refs/generations/a.lock'",
         "error: unable to write symref for HEAD: No space left on device",
         "fatal: write error: Disk quota exceeded",
     ],

@@ -19,7 +19,8 @@ from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.apps.workflows.services.enqueue import enqueue_method
-from backend.errors import Conflict, InvalidInput
+from backend.errors import Conflict
+from backend.identifiers import read_id
 
 REMOVE = "generation.remove_project"
 
@@ -57,7 +58,10 @@ def remove_files(*, project_id: str, generations: Sequence[str]) -> None:
     Raises InvalidInput for what is no id, and Conflict for what is still there in the database: nobody's files are
     removed before their rows.
     """
-    project, made = _as_id(project_id, field="project_id"), [_as_id(each, field="generations") for each in generations]
+    project, made = (
+        read_id(project_id, field="project_id"),
+        [read_id(each, field="generations") for each in generations],
+    )
     ids = [project, *made]
     if Project.objects.filter(pk__in=ids).exists() or GeneratedProject.objects.filter(pk__in=ids).exists():
         raise Conflict("The project has not been deleted.", field="project_id", hint="Delete the project.")
@@ -66,13 +70,6 @@ def remove_files(*, project_id: str, generations: Sequence[str]) -> None:
         remove_archives(folder=str(generation))
     ProjectGenerator(str(project)).cleanup()
     GitStore.for_project(project).remove()
-
-
-def _as_id(text: str, *, field: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise InvalidInput(f"There is no id {text[:100]!r}.", field=field, expected="a UUID") from error
 
 
 def _require_rest(project: Project) -> None:

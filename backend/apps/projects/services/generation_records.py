@@ -27,6 +27,7 @@ LATEST = "latest"
 ABANDONED = "The work ended before it was generated."
 
 _Status = GeneratedProject.Status
+_CAN_BE_RECORDED = (_Status.GENERATING, _Status.FAILED, _Status.COMPLETED)
 _Execution = WorkflowExecution.Status
 
 
@@ -88,8 +89,9 @@ def record(generation: GeneratedProject, commit: Commit, *, seal: str) -> None:
             completed_at=now,
             updated_at=now,
         )
-        if not recorded and mine.exists():
-            raise TemporaryFailure("Another step of the execution has generated meanwhile.", retry_after=1.0)
+        if not recorded and GeneratedProject.objects.filter(pk=generation.pk, status__in=_CAN_BE_RECORDED).exists():
+            # Another step, or an attempt that was overtaken and woke up before it knew: the next one builds on it.
+            raise TemporaryFailure("Somebody else has generated into it meanwhile.", retry_after=1.0)
         if not recorded:
             raise Conflict("The generation was changed by somebody else meanwhile.", hint="Repeat the step.")
         record_files(generation, commit.files)

@@ -23,7 +23,10 @@ _TOKEN = re.compile(
     r"|(?<=\bBasic )[A-Za-z0-9+/=]{8,}|(?<=\bBearer )\S{8,}"
 )
 REDACTED = "[redacted]"
-_DISK_FULL = re.compile("No space left on device|Out of diskspace|Disk quota exceeded", re.IGNORECASE)
+# git says of a lock that it could not write it, and not why.
+_DISK_FULL = re.compile(
+    r"No space left on device|Out of diskspace|Disk quota exceeded|couldn't write '[^']*\.lock'", re.IGNORECASE
+)
 
 
 def says_disk_is_full(words: str) -> bool:
