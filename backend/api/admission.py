@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
+from backend.api.asgi_types import Application, Receive, Send
 from backend.api.errors import MEDIA_TYPE, problem
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 ALWAYS = frozenset({"/healthz", "/readyz"})
 """Asked by whoever watches the process: a busy one is not a dead one."""

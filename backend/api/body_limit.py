@@ -8,18 +8,13 @@ than others says so by its attribute `largest_body`.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from django.conf import settings
 from django.urls import Resolver404, resolve
 
+from backend.api.asgi_types import Application, Message, Receive, Send
 from backend.api.errors import MEDIA_TYPE, problem
-
-Message = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class BodyLimit:

@@ -8,16 +8,13 @@ out: however slowly somebody reads, that costs a file descriptor and two pieces 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, Protocol
 
+from backend.api.asgi_types import Application, Message, Receive, Send
+
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-# Frameworks spell the types of these three in many ways.
-Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 KEY = "repomill.handover"
 MARK = "X-Repomill-File"

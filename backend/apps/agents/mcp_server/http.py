@@ -7,12 +7,13 @@ imported with the first request; a web process that is not asked for it pays not
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import connections
 
+from backend.api.asgi_types import Application, Receive, Send
 from backend.apps.agents.mcp_server.gate import Refused, admit
 from backend.apps.agents.services.acting import Via
 from backend.apps.authentication.models import User
@@ -22,9 +23,6 @@ LARGEST_REQUEST = 16 * 1024 * 1024
 USER = "repomill.user"
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Mounted:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
@@ -23,6 +22,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from backend.api.asgi_types import Application, Receive, Send
 from backend.api.errors import server_error
 from backend.api.views import ApiViewSet
 from backend.apps.authentication.requests import user_of
@@ -34,9 +34,6 @@ from backend.errors import InvalidInput, TemporaryFailure
 
 logger = logging.getLogger(__name__)
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 PATH = re.compile(r"/api/v1/workflows/executions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/events/")
 MEDIA_TYPE = "text/event-stream"
