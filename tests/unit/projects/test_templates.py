@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.apps.projects.errors import InvalidTemplate, QuotaExceeded
+from backend.apps.projects.services import templates
 from backend.apps.projects.services.template_child import BareEngine, BareTemplate, LinearLexer, Refused
 from backend.apps.projects.services.templates import TemplateLimits, TemplateSource, render_templates
 from backend.errors import RepomillError, TemporaryFailure
@@ -65,7 +69,7 @@ def test_source_code_comes_out_as_it_is():
 
 
 def test_no_templates_take_no_process(monkeypatch):
-    monkeypatch.setattr(subprocess, "run", None)
+    monkeypatch.setattr(templates, "processes", None)
     assert render_templates([]) == []
 
 
@@ -149,7 +153,7 @@ def test_one_long_call_is_ended_by_the_kernel(monkeypatch):
     def killed(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[bytes]:
         return subprocess.CompletedProcess([], -24, b'{"ready": true}\n{"text": "1"}\n{"tex', b"")
 
-    monkeypatch.setattr(subprocess, "run", killed)
+    monkeypatch.setattr(templates.processes, "run", killed)
     with pytest.raises(InvalidTemplate) as refused:
         render_templates([TemplateSource("first", ""), TemplateSource("second", ""), TemplateSource("third", "")])
     assert refused.value.place["template"] == "second"
@@ -161,11 +165,13 @@ def test_one_long_call_is_ended_by_the_kernel(monkeypatch):
                                 (None, TemporaryFailure, "temporary_failure")]
 )  # fmt: skip
 def test_the_wall_clock_is_limited(monkeypatch, said, error, code):
-    def late(*arguments: Any, **options: Any) -> None:
-        assert options["timeout"] == 60
+    def late(*arguments: Any, timeout: float | None = None, **options: Any) -> tuple[bytes, bytes]:
+        if timeout is None:
+            return b"", b""
+        assert timeout == 60
         raise subprocess.TimeoutExpired("x", 60, output=said)
 
-    monkeypatch.setattr(subprocess, "run", late)
+    monkeypatch.setattr(subprocess.Popen, "communicate", late)
     with pytest.raises(error, match="60 s") as refused:
         render("x")
     assert refused.value.code == code
@@ -213,39 +219,110 @@ def test_sizes():
 
 
 def test_a_process_that_does_not_start_is_our_fault_and_not_the_templates(monkeypatch):
+    templates.processes.close()
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(RepomillError) as failure:
         render("x")
     assert failure.value.code == "internal_error"
+    templates.processes.close()
 
 
-def test_the_process_has_nothing_of_ours(monkeypatch):
-    monkeypatch.setenv("REPOMILL_CANARY", "canary")
-    seen: dict[str, Any] = {}
-    real = subprocess.run
+@pytest.fixture
+def started(monkeypatch) -> list[dict[str, Any]]:
+    """Return what each process is started with from now on."""
+    templates.processes.close()
+    calls: list[dict[str, Any]] = []
+    real = subprocess.Popen
 
-    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
-        seen.update(options, command=command)
+    def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        calls.append({**options, "command": command})
         return real(command, **options)
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "Popen", start)
+    return calls
+
+
+def test_the_process_has_nothing_of_ours(monkeypatch, started):
+    monkeypatch.setenv("REPOMILL_CANARY", "canary")
     assert render("{{ x }}", {"x": "secret value"}) == "secret value"
-    assert set(seen["env"]) <= {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"}
-    assert "secret value" not in str(seen["command"])
+    assert len(started) == 2
+    for options in started:
+        assert set(options["env"]) <= {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"}
+        assert "secret value" not in str(options["command"])
 
 
-def test_a_thousand_small_templates_are_one_process(monkeypatch):
-    started: list[Any] = []
-    real = subprocess.run
-
-    def run(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[bytes]:
-        started.append(arguments)
-        return real(*arguments, **options)
-
-    monkeypatch.setattr(subprocess, "run", run)
+def test_a_thousand_small_templates_are_one_process_and_the_next_one_is_started_ahead(started):
     sources = [TemplateSource(str(n), "x = {{ n }}\n", {"n": n}) for n in range(1000)]
-    assert render_templates(sources) == [f"x = {n}\n" for n in range(1000)]
-    assert len(started) == 1
+    for batches in (1, 2, 3):
+        assert render_templates(sources) == [f"x = {n}\n" for n in range(1000)]
+        assert len(started) == batches + 1
+
+
+def test_each_batch_has_a_process_of_its_own(monkeypatch):
+    asked: list[int] = []
+    real = subprocess.Popen.communicate
+
+    def communicate(process: Any, *arguments: Any, **options: Any) -> Any:
+        asked.append(process.pid)
+        return real(process, *arguments, **options)
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", communicate)
+    assert [render("{% cycle 1 2 %}") for _ in range(3)] == ["1"] * 3
+    assert len(set(asked)) == 3
+
+
+def test_a_process_that_died_waiting_is_replaced():
+    assert render("1") == "1"
+    spare = templates.processes._spare
+    assert spare
+    os.kill(spare.pid, signal.SIGKILL)
+    assert render("2") == "2"
+    assert spare.returncode == -signal.SIGKILL
+
+
+def test_a_process_that_gives_up_at_that_moment_is_replaced(monkeypatch):
+    assert render("1") == "1"
+    spare = templates.processes._spare
+    assert spare
+    monkeypatch.setattr(spare, "poll", lambda: os.kill(spare.pid, signal.SIGKILL))
+    assert render("2") == "2"
+
+
+def test_closing_ends_the_process_that_waits():
+    assert render("1") == "1"
+    spare = templates.processes._spare
+    templates.processes.close()
+    assert spare
+    assert spare.returncode == -signal.SIGKILL
+    templates.processes.close()
+
+
+def test_a_fork_leaves_the_waiting_process_to_its_owner():
+    assert render("1") == "1"
+    spare = templates.processes._spare
+    assert spare
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if templates.processes._spare is None else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert spare.poll() is None
+    assert render("2") == "2"
+
+
+def test_the_waiting_process_ends_with_its_owner():
+    program = (
+        "from backend.apps.projects.services.templates import TemplateSource, processes, render_templates\n"
+        "render_templates([TemplateSource('t', 'x')])\n"
+        "print(processes._spare.pid, flush=True)\n"
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    spare = int(ended.stdout)
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{spare}/cmdline").exists() and b"template_child" in Path(f"/proc/{spare}/cmdline").read_bytes():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 PIECES = ["{%", "%}", "{{", "}}", "{#", "#}", "{", "\n", "a", "{% verbatim %}", "{% endverbatim %}"]

@@ -14,6 +14,7 @@ import json
 import math
 import re
 import resource
+import select
 import signal
 import sys
 import time
@@ -46,6 +47,9 @@ FILTERS = frozenset(
     " slice slugify stringformat striptags title truncatechars truncatechars_html truncatewords truncatewords_html"
     " unordered_list upper urlencode urlize urlizetrunc wordcount wordwrap yesno".split()
 )
+
+SPARE_SECONDS = 600
+"""How long a process that was started ahead waits for its batch."""
 
 _CLOSERS = {"%": "%}", "{": "}}", "#": "#}"}
 _text_in_quotes = re.compile(r'"(?:[^"\\]|\\.)*"' r"|'(?:[^'\\]|\\.)*'")
@@ -330,8 +334,11 @@ def _confine(limits: TemplateLimits) -> None:
 
 
 def serve(lines: IO[bytes], answers: IO[bytes]) -> None:
-    """Answer every line until there are no more, or one could not be rendered."""
-    limits = TemplateLimits(**json.loads(lines.readline()))
+    """Answer every line until there are no more, or one could not be rendered. Ends when nothing comes at all."""
+    asked = lines.readline()
+    if not asked:
+        return
+    limits = TemplateLimits(**json.loads(asked))
     settings.configure(USE_I18N=False)
     renderer = Renderer(limits)
     _confine(limits)
@@ -351,5 +358,5 @@ def _send(answers: IO[bytes], answer: dict[str, Any]) -> None:
     answers.flush()
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and select.select([sys.stdin], [], [], SPARE_SECONDS)[0]:
     serve(sys.stdin.buffer, sys.stdout.buffer)
