@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.apps.projects.errors import InvalidTemplate, QuotaExceeded
-from backend.apps.projects.services import templates
 from backend.apps.projects.services.template_child import BareEngine, BareTemplate, LinearLexer, Refused
+from backend.apps.projects.services.template_process import processes
 from backend.apps.projects.services.templates import TemplateLimits, TemplateSource, render_templates
 from backend.errors import RepomillError, TemporaryFailure
 
@@ -69,7 +69,7 @@ def test_source_code_comes_out_as_it_is():
 
 
 def test_no_templates_take_no_process(monkeypatch):
-    monkeypatch.setattr(templates, "processes", None)
+    monkeypatch.setattr("backend.apps.projects.services.templates.processes", None)
     assert render_templates([]) == []
 
 
@@ -153,7 +153,7 @@ def test_one_long_call_is_ended_by_the_kernel(monkeypatch):
     def killed(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[bytes]:
         return subprocess.CompletedProcess([], -24, b'{"ready": true}\n{"text": "1"}\n{"tex', b"")
 
-    monkeypatch.setattr(templates.processes, "run", killed)
+    monkeypatch.setattr(processes, "run", killed)
     with pytest.raises(InvalidTemplate) as refused:
         render_templates([TemplateSource("first", ""), TemplateSource("second", ""), TemplateSource("third", "")])
     assert refused.value.place["template"] == "second"
@@ -219,18 +219,18 @@ def test_sizes():
 
 
 def test_a_process_that_does_not_start_is_our_fault_and_not_the_templates(monkeypatch):
-    templates.processes.close()
+    processes.close()
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(RepomillError) as failure:
         render("x")
     assert failure.value.code == "internal_error"
-    templates.processes.close()
+    processes.close()
 
 
 @pytest.fixture
 def started(monkeypatch) -> list[dict[str, Any]]:
     """Return what each process is started with from now on."""
-    templates.processes.close()
+    processes.close()
     calls: list[dict[str, Any]] = []
     real = subprocess.Popen
 
@@ -273,7 +273,7 @@ def test_each_batch_has_a_process_of_its_own(monkeypatch):
 
 def test_a_process_that_died_waiting_is_replaced():
     assert render("1") == "1"
-    spare = templates.processes._spare
+    spare = processes._spare
     assert spare
     os.kill(spare.pid, signal.SIGKILL)
     assert render("2") == "2"
@@ -282,7 +282,7 @@ def test_a_process_that_died_waiting_is_replaced():
 
 def test_a_process_that_gives_up_at_that_moment_is_replaced(monkeypatch):
     assert render("1") == "1"
-    spare = templates.processes._spare
+    spare = processes._spare
     assert spare
     monkeypatch.setattr(spare, "poll", lambda: os.kill(spare.pid, signal.SIGKILL))
     assert render("2") == "2"
@@ -290,20 +290,20 @@ def test_a_process_that_gives_up_at_that_moment_is_replaced(monkeypatch):
 
 def test_closing_ends_the_process_that_waits():
     assert render("1") == "1"
-    spare = templates.processes._spare
-    templates.processes.close()
+    spare = processes._spare
+    processes.close()
     assert spare
     assert spare.returncode == -signal.SIGKILL
-    templates.processes.close()
+    processes.close()
 
 
 def test_a_fork_leaves_the_waiting_process_to_its_owner():
     assert render("1") == "1"
-    spare = templates.processes._spare
+    spare = processes._spare
     assert spare
     child = os.fork()
     if child == 0:
-        os._exit(0 if templates.processes._spare is None else 1)
+        os._exit(0 if processes._spare is None else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert spare.poll() is None
     assert render("2") == "2"
