@@ -13,8 +13,8 @@ from backend.apps.workflows import publishing
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.publishing import (
     broker_has_forgotten,
+    fronts,
     mark_broker,
-    oldest_waiting,
     publish_chain,
     queue_of,
 )
@@ -66,21 +66,37 @@ def test_another_kind_of_broker_keeps_no_mark(monkeypatch: pytest.MonkeyPatch):
         assert not broker_has_forgotten()
 
 
-def test_the_broker_says_what_has_waited_longest_in_each_queue(broker: EmbeddedBroker):
-    first, second = (TaskExecution(method="export.export_to_git", description="demo") for _ in range(2))
-    assert oldest_waiting() == {}
-    assert publish_chain([first])
-    assert publish_chain([second])
+def test_the_broker_shows_what_waits_at_the_front_of_each_queue(broker: EmbeddedBroker):
+    first, second, third = (TaskExecution(method="export.export_to_git", description="demo") for _ in range(3))
+    assert set(_seen().values()) == {publishing.Front((), whole=True)}
+    for task in (first, second):
+        assert publish_chain([task])
     assert queue_of(first.method) == "export"
-    assert oldest_waiting() == {"export": str(first.pk)}
+    assert _seen()["export"] == publishing.Front((str(first.pk), str(second.pk)), whole=True)
+    assert _seen()["generation"] == publishing.Front((), whole=True)
     ask(broker.socket, "RPOP", "export")
-    assert oldest_waiting() == {"export": str(second.pk)}
+    assert _seen()["export"].tasks == (str(second.pk),)
+    assert publish_chain([third])
     ask(broker.socket, "RPUSH", "export", "nobody can read this")
-    assert oldest_waiting() == {"export": ""}
-    ask(broker.socket, "FLUSHALL")
-    assert oldest_waiting() == {}
+    assert _seen()["export"].tasks == ("", str(second.pk), str(third.pk))
     broker.stop()
-    assert oldest_waiting() is None
+    assert fronts() is None
+
+
+def test_of_a_long_queue_the_front_is_shown(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(publishing, "FRONT", 2)
+    tasks = [TaskExecution(method="agents.call", description="demo") for _ in range(3)]
+    for number, task in enumerate(tasks):
+        assert publish_chain([task])
+        seen = _seen()["agents"]
+        assert seen.tasks == tuple(str(each.pk) for each in tasks[: number + 1][:2])
+        assert seen.whole == (number < 2)
+
+
+def _seen() -> dict[str, publishing.Front]:
+    seen = fronts()
+    assert seen is not None
+    return seen
 
 
 def test_a_dead_broker_is_given_up_at_once(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch):

@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -24,11 +25,27 @@ from backend.failpoints import Failpoint, reached
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = timedelta(seconds=10)
-"""How long a message may go unanswered before the broker is asked whether it still waits in its queue."""
+PATIENCE = timedelta(seconds=5)
+"""How long a message may go unanswered before the broker is asked whether it still waits in its queue.
+
+A worker fetches no more than it has processes for, so that one which has left its queue begins within a moment.
+"""
 UNANSWERED = (OperationalError, RedisError, OSError)
 MARK = "repomill:mark"
 """A key in the broker that is gone when all the messages are."""
+FRONT = 100
+"""Messages at the front of each queue that are looked at."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """The tasks whose messages are served next from a queue, the next one first. whole: no other message waits there.
+
+    A message that is no task's has an empty id.
+    """
+
+    tasks: tuple[str, ...]
+    whole: bool
 
 
 def sending(now: datetime, *, due: datetime | None = None) -> dict[str, datetime]:
@@ -51,19 +68,24 @@ def publish_chain(tasks: Sequence[TaskExecution]) -> bool:
     return True
 
 
-def oldest_waiting() -> dict[str, str] | None:
-    """Return which message has waited longest in each queue that has one: queue and task id. None: no answer.
+def fronts() -> dict[str, Front] | None:
+    """Return what waits at the front of each queue. None: the broker does not answer.
 
-    Queues are served in order, so a message that was sent before the oldest one that waits does not wait any more.
-    Brokers that do not speak Redis do not show what waits in them.
+    Empty for brokers that do not speak Redis: they do not show what waits in them.
     """
     queues = list(app.amqp.queues)
     try:
         with _client() as client:
-            found = [] if client is None else [client.lindex(queue, -1) for queue in queues]
+            # Served from the right. One more than is needed tells whether there are others.
+            found = [] if client is None else [client.lrange(queue, -FRONT - 1, -1) for queue in queues]
     except UNANSWERED:
         return None
-    return {queue: _task_of(message) for queue, message in zip(queues, found, strict=False) if message is not None}
+    return {queue: _front(messages) for queue, messages in zip(queues, found, strict=False)}
+
+
+def _front(messages: list[bytes]) -> Front:
+    tasks = [_task_of(message) for message in reversed(messages)]
+    return Front(tuple(tasks[:FRONT]), whole=len(tasks) <= FRONT)
 
 
 @cache

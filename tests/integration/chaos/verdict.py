@@ -22,7 +22,8 @@ METHODS = [
     "generation.generate",
     "generation.package_project",
 ]
-EXPLAINING = {"lease_expired", "message_lost", "task_waits"}
+LOSSES = {"lease_expired", "message_lost"}
+EXPLAINING = {*LOSSES, "task_waits"}
 STRIKES_ALL = {
     Fault.FLUSH,
     Fault.KILL_BROKER,
@@ -128,7 +129,8 @@ def recoveries(strikes: list[Struck], runs: list[dict[str, Any]]) -> dict[Struck
 
     For one that struck one task: until that task was done; where it was done already, until its run went on. For one
     that struck all (the broker, the database) or nobody in particular: until each run under way had its next event.
-    Where the same is struck once more before that, the time counts for the later strike.
+    Where the same is struck once more before that, the time counts for the later strike; also where the task lost its
+    next message, or the worker that took it over, to a later strike.
     """
     owners = {task["id"]: (run, task) for run in runs for task in run["tasks"]}
     found: dict[Struck, float] = {}
@@ -139,11 +141,26 @@ def recoveries(strikes: list[Struck], runs: list[dict[str, Any]]) -> dict[Struck
             found[strike] = max((_going_on(run, strike.at, later) for run in under_way), default=0.0)
         elif strike.task in owners:
             run, task = owners[strike.task]
-            ends = [other.at - strike.at for other in later if other.task == strike.task]
+            ends = [other.at for other in later if other.task == strike.task]
             if task["completed"] > strike.at:
-                ends.append(task["completed"] - strike.at)
-            found[strike] = min(ends) if ends else _going_on(run, strike.at, later)
+                ends.append(task["completed"])
+            found[strike] = _struck_again(run, strike, later, min(ends)) if ends else _going_on(run, strike.at, later)
     return found
+
+
+def _struck_again(run: dict[str, Any], strike: Struck, later: list[Struck], end: float) -> float:
+    """Return the longest stretch from the strike to `end`, each of which ends where a later strike cost the task more.
+
+    A loss that no strike explains ends none: that strike's own work was found late then.
+    """
+    longest, since, sent = 0.0, strike.at, strike.at
+    mine = (event for event in run["events"] if event["task"] == strike.task and event["kind"] in LOSSES)
+    for at in (event["at"] for event in mine if strike.at < event["at"] < end):
+        guilty = [other.at for other in later if other.fault in STRIKES_ALL and sent < other.at < at]
+        if guilty:
+            longest, since = max(longest, guilty[0] - since), guilty[0]
+        sent = at
+    return max(longest, end - since)
 
 
 def _going_on(run: dict[str, Any], after: float, later: list[Struck]) -> float:

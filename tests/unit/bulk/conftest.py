@@ -17,7 +17,7 @@ def world(db, settings, tmp_path, monkeypatch):
     world = World(User.objects.create(username="owner", is_superuser=True))
     for module in ("execution.chains", "execution.lost_messages"):
         monkeypatch.setattr(f"backend.apps.workflows.{module}.publish_chain", world.publish)
-    monkeypatch.setattr("backend.apps.workflows.execution.lost_messages.oldest_waiting", dict)
+    monkeypatch.setattr("backend.apps.workflows.execution.lost_messages.fronts", dict)
     # A test's own transaction never commits; what would follow the commit follows at once.
     monkeypatch.setattr("django.db.transaction.on_commit", lambda work: work())
     return world

@@ -120,7 +120,7 @@ def test_a_run_that_works_is_shown_as_cancelling_until_it_has_stopped(cli, start
 
 
 def test_the_history_says_that_a_message_was_lost(cli, started, worker, monkeypatch):
-    for name, fake in (("publish_chain", worker.publish), ("oldest_waiting", dict)):
+    for name, fake in (("publish_chain", worker.publish), ("fronts", dict)):
         monkeypatch.setattr(f"backend.apps.workflows.execution.lost_messages.{name}", fake)
     assert send_again(now=timezone.now() + 2 * PATIENCE) == 1
     told = "message lost first generation.generate: nobody answered its message; it is sent again"

@@ -14,6 +14,7 @@ from backend.apps.workflows.definitions.check import check_definition
 from backend.apps.workflows.execution.claim import ClaimedTask
 from backend.apps.workflows.execution.run import Completed, Outcome, execute
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.apps.workflows.publishing import Front
 from backend.apps.workflows.services import save_definition, start_execution
 from backend.apps.workflows.step_types import Link, StepType
 
@@ -45,19 +46,23 @@ def user(db):
 class FakeBroker:
     """Keeps chains in memory. It loses nothing and repeats nothing unless a test tells it to.
 
-    oldest: what it says of its queues; it shows nothing of what waits in them unless a test has it say so.
+    fronts: what it shows of its queues; nothing waits in them unless a test has it say so. None: it does not answer.
     """
 
     def __init__(self) -> None:
         self.chains: deque[list[Any]] = deque()
         self.sent: list[list[Any]] = []
-        self.oldest: dict[str, str] | None = {}
+        self.fronts: dict[str, Front] | None = {}
 
     def publish(self, tasks: Any) -> bool:
         """Take a chain of tasks, as the real module does."""
         self.chains.append([task.pk for task in tasks])
         self.sent.append([task.pk for task in tasks])
         return True
+
+    def show(self, queue: str, *tasks: Any, more: bool = False) -> None:
+        """Have these tasks' messages at the front of a queue, the next one first; more: and others behind them."""
+        self.fronts = {queue: Front(tuple(str(getattr(task, "pk", task)) for task in tasks), whole=not more)}
 
 
 @pytest.fixture
@@ -66,7 +71,7 @@ def broker(monkeypatch):
     fake = FakeBroker()
     for module in ("execution.chains", "execution.lost_messages"):
         monkeypatch.setattr(f"backend.apps.workflows.{module}.publish_chain", fake.publish)
-    monkeypatch.setattr("backend.apps.workflows.execution.lost_messages.oldest_waiting", lambda: fake.oldest)
+    monkeypatch.setattr("backend.apps.workflows.execution.lost_messages.fronts", lambda: fake.fronts)
     return fake
 
 

@@ -11,6 +11,7 @@ from backend.apps.workflows.execution.lost_messages import SENDING, expect_no_an
 from backend.apps.workflows.execution.reconcile import reconcile
 from backend.apps.workflows.models import ExecutionEvent, TaskExecution
 from backend.apps.workflows.publishing import PATIENCE, queue_of
+from backend.errors import TemporaryFailure
 from backend.failpoints import Failpoint
 from tests.unit.workflows.conftest import kinds, task_of
 
@@ -101,39 +102,133 @@ def test_the_fifth_message_that_is_lost_is_noticed_as_soon_as_the_first(start, b
     assert event.data["method"] == "test.do"
 
 
-def test_what_still_waits_in_its_queue_is_not_sent_again(start, broker):
+@pytest.fixture
+def tasks(start, broker):
+    """Makes tasks of one queue that were sent a second after each other, the newest now."""
+
+    def make(count: int) -> list[TaskExecution]:
+        made = [task_of(start({"id": "a", "type": "one"}), "a") for _ in range(count)]
+        now = timezone.now()
+        for age, task in enumerate(reversed(made)):
+            at = now - timedelta(seconds=age)
+            TaskExecution.objects.filter(pk=task.pk).update(published_at=at, next_publish_at=at + PATIENCE)
+        broker.sent.clear()
+        return made
+
+    return make
+
+
+def test_what_still_waits_in_its_queue_is_not_sent_again(tasks, broker):
     """However long that queue is; and once it has left the queue unanswered, it was lost."""
-    before, mine, after = (task_of(start({"id": "a", "type": "one"}), "a") for _ in range(3))
+    *before, mine, after = tasks(6)
+    now = timezone.now()
     queue = queue_of(mine.method)
-    now = sent_at(mine)
-    for oldest in (before, mine):
-        broker.oldest = {queue: str(oldest.pk)}
+    for seen, more in ((before, True), ([*before, mine, after], False), ([mine, after], True), ([mine], False)):
+        broker.show(queue, *seen, more=more)
         for _ in range(5):
             now += LOST
-            TaskExecution.objects.exclude(pk=mine.pk).update(next_publish_at=None)
-            assert reconcile(now=now).republished == 0
-    broker.oldest = {queue: str(after.pk)}
-    assert reconcile(now=now + LOST).republished == 1
-    assert broker.sent[-1] == [mine.pk]
-    lost = ExecutionEvent.objects.filter(kind="message_lost")
-    assert [(event.task_id, event.data["times"]) for event in lost] == [(mine.pk, 1)]
+            reconcile(now=now)
+            assert [mine.pk] not in broker.sent
+    broker.sent.clear()
+    broker.show(queue, after)
+    assert reconcile(now=now + LOST).republished == 5
+    assert [after.pk] not in broker.sent
+    lost = ExecutionEvent.objects.filter(kind="message_lost", task_id=mine.pk)
+    assert [event.data["times"] for event in lost] == [1]
 
 
-@pytest.mark.parametrize("oldest", ["", "not a task's", "00000000-0000-0000-0000-000000000000"])
-def test_a_queue_with_somebody_elses_message_in_front_is_waited_for(start, broker, oldest):
-    task = task_of(start({"id": "a", "type": "one"}), "a")
-    broker.oldest = {queue_of(task.method): oldest}
+def test_what_is_not_in_a_short_queue_is_lost_however_old_what_waits_there_is(tasks, broker):
+    """Celery puts the message of a pool process that was killed back, and with it what is much older than the rest."""
+    put_back, mine, after = tasks(3)
+    broker.show(queue_of(mine.method), put_back, after)
+    assert reconcile(now=timezone.now() + LOST).republished == 1
+    assert broker.sent == [[mine.pk]]
+
+
+def test_what_is_not_in_a_short_queue_is_lost_whatever_else_waits_there(tasks, broker):
+    """A copy of what was taken back meanwhile: its row does not say when it was sent."""
+    copy, mine = tasks(2)
+    claim(copy.pk, worker="lost", now=timezone.now())
+    TaskExecution.objects.filter(pk=copy.pk).update(published_at=None)
+    broker.show(queue_of(mine.method), copy, "", "not a task's")
+    assert reconcile(now=timezone.now() + LOST).republished == 1
+    assert broker.sent == [[mine.pk]]
+
+
+@pytest.mark.parametrize("odd", [0, 1])
+def test_a_few_odd_messages_at_the_front_of_a_long_queue_are_outvoted(tasks, broker, odd):
+    """0: an old one that was put back; 1: an old copy of what was sent anew only now."""
+    *known, newest = tasks(12)
+    lost, front, behind = known[1], known[2:10], known[10]
+    broker.show(queue_of(lost.method), (known[0], newest)[odd], *front, more=True)
+    reconcile(now=timezone.now() + LOST)
+    assert [lost.pk] in broker.sent
+    assert [behind.pk] not in broker.sent
+    assert not {(task.pk,) for task in front} & {tuple(chain) for chain in broker.sent}
+
+
+def test_a_long_queue_with_nobodys_messages_in_front_is_waited_for(tasks, broker):
+    (task,) = tasks(1)
+    broker.show(queue_of(task.method), "", "not a task's", "00000000-0000-0000-0000-000000000000", more=True)
     assert reconcile(now=timezone.now() + LOST).republished == 0
-    broker.oldest = {"another": oldest}
+    broker.show("another", "", more=True)
     assert reconcile(now=timezone.now() + 2 * LOST).republished == 1
+
+
+def test_a_long_queue_does_not_keep_what_another_has_lost_from_being_found(tasks, broker, monkeypatch):
+    monkeypatch.setattr("backend.apps.workflows.execution.lost_messages.BATCH", 2)
+    *waiting, mine = tasks(8)
+    TaskExecution.objects.filter(pk=mine.pk).update(method="export.export_to_git")
+    broker.show(queue_of(waiting[0].method), *waiting[:5], more=True)
+    assert reconcile(now=timezone.now() + LOST).republished == 1
+    assert broker.sent == [[mine.pk]]
+
+
+def test_all_that_was_lost_together_is_sent_in_one_round(tasks, broker, monkeypatch):
+    monkeypatch.setattr("backend.apps.workflows.execution.lost_messages.BATCH", 2)
+    lost = tasks(7)
+    assert reconcile(now=timezone.now() + LOST).republished == 7
+    assert sorted(chain[0] for chain in broker.sent) == sorted(task.pk for task in lost)
+    assert reconcile(now=timezone.now() + LOST).republished == 0
+
+
+def test_an_execution_that_is_locked_holds_up_no_other(tasks, broker, monkeypatch):
+    """A process that is stopped in a transaction can hold one for a whole lease, however much waits in it."""
+    monkeypatch.setattr("backend.apps.workflows.execution.lost_messages.BATCH", 2)
+    *held_up, mine = tasks(4)
+    locked = {task.execution_id for task in held_up}
+    monkeypatch.setattr(
+        "backend.apps.workflows.execution.lost_messages.locking", lambda execution, skip_locked: (execution,)
+    )
+    monkeypatch.setattr(
+        "backend.apps.workflows.execution.lost_messages.fetch",
+        lambda execution: [] if execution in locked else [(execution,)],
+    )
+    assert reconcile(now=timezone.now() + LOST).republished == 1
+    assert broker.sent == [[mine.pk]]
+
+
+def test_a_retrys_message_that_a_flush_took_is_sent_when_its_time_has_come(start, broker, runner):
+    def fail(claimed):
+        raise TemporaryFailure("Not now.")
+
+    execution = start({"id": "a", "type": "one"})
+    runner.service = fail
+    runner.do(task_of(execution, "a").pk)
+    broker.sent.clear()
+    due = task_of(execution, "a").not_before
+    assert due is not None
+    assert expect_no_answers(now=timezone.now()) == 1
+    assert reconcile(now=due - timedelta(seconds=0.5)).republished == 0
+    assert reconcile(now=due).republished == 1
 
 
 def test_a_broker_that_does_not_answer_is_sent_nothing_and_no_message_counts_as_lost(start, broker):
     execution = start({"id": "a", "type": "one"})
-    broker.oldest = None
+    broker.fronts = None
     assert reconcile(now=timezone.now() + LOST).republished == 0
     assert "message_lost" not in kinds(execution)
-    broker.oldest = {}
+    broker.fronts = {}
     assert reconcile(now=timezone.now() + LOST).republished == 1
 
 
@@ -142,7 +237,7 @@ def test_what_the_broker_refused_is_sent_as_soon_as_it_takes_messages(start, bro
     execution = start({"id": "a", "type": "one"})
     assert broker.sent == []
     # Somebody else's message at the front does not matter: this one was never sent.
-    broker.oldest = {queue_of("test.do"): ""}
+    broker.show(queue_of("test.do"), "", more=True)
     assert reconcile(now=timezone.now()).republished == 1
     assert broker.sent == [[task_of(execution, "a").pk]]
     assert "message_lost" not in kinds(execution)
@@ -152,7 +247,7 @@ def test_what_has_no_message_does_not_stand_behind_what_waits_in_a_long_queue(st
     monkeypatch.setattr("backend.apps.workflows.execution.lost_messages.BATCH", 3)
     waiting = [task_of(start({"id": "a", "type": "one"}), "a") for _ in range(5)]
     taken_back = task_of(start({"id": "a", "type": "one"}), "a")
-    broker.oldest = {queue_of("test.do"): str(waiting[0].pk)}
+    broker.show(queue_of("test.do"), waiting[0], more=True)
     now = timezone.now()
     claim(taken_back.pk, worker="lost", now=now)
     now += timedelta(seconds=60)
