@@ -136,6 +136,11 @@ beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
+    "forget-agent-actions": {
+        "task": "maintenance.forget_agent_actions",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
     "repack-stores": {
         "task": "maintenance.repack_stores",
         "schedule": 900.0,

@@ -20,6 +20,7 @@ from tests.integration.postgresql import PostgreSQL
 MEASUREMENTS = {
     "chains": "benchmarks.chain",
     "rest": "benchmarks.rest",
+    "pages": "benchmarks.pages",
     "endurance": "benchmarks.endurance",
     "growth": "benchmarks.growth",
     "trees": "benchmarks.generation",

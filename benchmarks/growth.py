@@ -36,13 +36,13 @@ def measure(folder: Path, *, quick: bool) -> list[Row]:  # noqa: ARG001  (as all
     assert noop.noop.name == "agents.noop"
     prepare_database()
     many = 5_000 if quick else MANY
-    runner = _Chains()
+    runner = Chains()
     runner.once()
-    _copy_runs(FEW)
-    _rest()
+    copy_runs(FEW)
+    rest()
     few_chain, few_round = runner.block(), _round()
-    _copy_runs(many)
-    _rest()
+    copy_runs(many)
+    rest()
     many_chain, many_round = runner.block(), _round()
     against = f"with {FEW:,} runs"
     return [
@@ -66,7 +66,7 @@ def _row(what: str, ours: list[float], against: str, theirs: list[float]) -> Row
     )
 
 
-class _Chains:
+class Chains:
     """The engine in this process alone, without a broker."""
 
     def __init__(self) -> None:
@@ -75,6 +75,7 @@ class _Chains:
         self._user = User.objects.get(username="operator")
 
     def once(self) -> None:
+        """Run one chain."""
         with patch.object(chains, "publish_chain") as publish:
             start_execution(version=self._version, inputs={}, user=self._user)
         for task in publish.call_args.args[0]:
@@ -97,15 +98,24 @@ def _round() -> list[float]:
     return [seconds_of(rounds) / 20 for _ in range(BLOCKS + 1)][1:]
 
 
-def _rest() -> None:
+def rest() -> None:
     """Have the database do now what it would do in its own time."""
     with connection.cursor() as cursor:
         for statement in ("VACUUM ANALYZE", "CHECKPOINT") if connection.vendor == "postgresql" else ("ANALYZE",):
             cursor.execute(statement)
 
 
-def _copy_runs(count: int) -> None:
-    """Copy the finished run until there are `count` of them, as rows and not through the engine."""
+def forget_runs() -> None:
+    """Empty the tables of runs, so that what is measured before and after this has them to itself."""
+    for model in (ExecutionEvent, TaskExecution, StepExecution, WorkflowExecution):
+        model.objects.all()._raw_delete(connection.alias)
+
+
+def copy_runs(count: int, *, whole: bool = True) -> None:
+    """Copy the finished run until there are `count` of them, as rows and not through the engine.
+
+    whole: with their steps, tasks and events, which are many times as many.
+    """
     run = WorkflowExecution.objects.filter(status="completed").order_by("created_at")[:1].get()
     missing = count - WorkflowExecution.objects.count()
     with connection.cursor() as cursor:
@@ -113,12 +123,12 @@ def _copy_runs(count: int) -> None:
         ids = f"{_new_id()} AS run, {_new_id()} AS step"
         cursor.execute(f"CREATE TEMPORARY TABLE copied AS SELECT n, {ids} FROM {_numbers(missing)}")
         task = {"id": _new_id(), "execution_id": "copied.run", "step_id": "copied.step", "key": _key()}
-        for model, own in (
-            (WorkflowExecution, {"id": "copied.run"}),
+        parts: list[tuple[type[Model], dict[str, str]]] = [
             (StepExecution, {"id": "copied.step", "execution_id": "copied.run"}),
             (TaskExecution, task),
             (ExecutionEvent, {"execution_id": "copied.run"}),
-        ):
+        ]
+        for model, own in [(WorkflowExecution, {"id": "copied.run"}), *(parts if whole else [])]:
             cursor.execute(*_copying(model, own, run))
 
 

@@ -98,5 +98,5 @@ def until(over: Callable[[], bool], *, pause: float) -> None:
     deadline = time.monotonic() + 600
     while not over():
         if time.monotonic() > deadline:
-            raise RuntimeError("the chains did not end")
+            raise RuntimeError("what was waited for did not come")
         time.sleep(pause)

@@ -1,4 +1,4 @@
-"""Starting runs over HTTP against a bare view that inserts one row, and pages of runs where there are few and many."""
+"""Starting runs over HTTP against bare views that insert one row: one client alone, and a thousand at once."""
 
 from __future__ import annotations
 
@@ -8,52 +8,53 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-from django.db import connection
-from django.db.models import Count, DateTimeField
-from django.db.models.expressions import RawSQL
-from django.test.utils import CaptureQueriesContext
-from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from backend.apps.authentication.models import User
-from backend.apps.projects.models import Project
 from backend.apps.workflows.definitions.check import check_definition
-from backend.apps.workflows.models import ExecutionEvent, StepExecution, TaskExecution, WorkflowExecution
+from backend.apps.workflows.models import WorkflowExecution
 from backend.apps.workflows.services import save_definition
 from backend.cli.stack.broker import EmbeddedBroker
 from backend.cli.stack.migrate import prepare_database
 from backend.cli.stack.preflight import choose_port
 from benchmarks import noop
-from benchmarks.growth import FEW, MANY, _Chains, _copy_runs
+from benchmarks.chain import worker
 from benchmarks.measure import Row, in_turn, milliseconds, row, until
 
-START_MARK, PAGE_MARK = 3.0, 1.3
-PAGES = 60
+MARK = 3.0
 CLIENTS = 1_000
+PATIENCE = 60
+"""Seconds in which the web process must be up, and in which it must answer."""
 RUNS = "/api/v1/workflows/executions/"
-AGAINST = "bare view, one row"
+# The first asks for a token and counts the request, as every view of the API does; the second asks for nothing.
+VIEWS = {"a view, one row": "/bare/", "the same, for everybody": "/open/"}
 
 
 def measure(folder: Path, *, quick: bool) -> list[Row]:
-    """Return what a start costs alone and in a crowd, and what a page costs among many."""
+    """Return what a start costs alone and in a crowd."""
     assert noop.noop.name == "agents.noop"
     prepare_database()
     steps = [{"id": "noops", "type": "three_noops"}]
     save_definition(check_definition({"name": "over-http", "steps": steps}))
     user = User.objects.get(username="operator")
-    # Requests are counted in the broker's server, also those that are made in this process.
-    with EmbeddedBroker(folder):
-        with _web() as url:
-            token = str(AccessToken.for_user(user))
-            starts = _starts(url, token, pairs=2 if quick else 9, count=5 if quick else 60)
-            crowds = _crowds(url, token, clients=50 if quick else CLIENTS, pairs=1 if quick else 3)
-        return [*starts, *crowds, *_pages(user, quick=quick)]
+    clients = 50 if quick else CLIENTS
+    with EmbeddedBroker(folder), _web() as url:
+        # Minted with the settings of this process, in which a token lives for minutes.
+        lasting = AccessToken.for_user(user)
+        lasting.set_exp(lifetime=timedelta(hours=1))
+        token = str(lasting)
+        starts = _starts(url, token, pairs=2 if quick else 5, count=5 if quick else 60)
+        alone = _crowds(url, token, clients=clients, pairs=1)
+        with worker("backend.config.celery", "agents"):
+            until(_all_ended, pause=0.5)
+            return [*starts, alone, _crowds(url, token, clients=clients, pairs=1, worked_at=True)]
 
 
 @contextmanager
@@ -77,11 +78,17 @@ def _web() -> Iterator[str]:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        until(lambda: _answers(url), pause=0.1)
+        deadline = time.monotonic() + PATIENCE
+        while not _answers(url):
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise RuntimeError("the web process did not start")
+            time.sleep(0.1)
         yield url
     finally:
         process.terminate()
-        process.wait(20)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        process.kill()
 
 
 def _answers(url: str) -> bool:
@@ -93,7 +100,7 @@ def _answers(url: str) -> bool:
 
 def _starts(url: str, token: str, *, pairs: int, count: int) -> list[Row]:
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as client:
+    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=PATIENCE) as client:
 
         def post(path: str, body: dict[str, Any]) -> float:
             began = time.perf_counter()
@@ -101,15 +108,20 @@ def _starts(url: str, token: str, *, pairs: int, count: int) -> list[Row]:
                 assert client.post(path, json=body).status_code == 202
             return (time.perf_counter() - began) / count
 
-        figures = in_turn(
-            lambda: post(RUNS, {"workflow": "over-http"}), lambda: post("/bare/", {"a": "row"}), pairs=pairs
-        )
-    show = _tenths
-    return [row("starting a run over HTTP", AGAINST, figures, show=show, better="lower", mark=START_MARK)]
+        def against(path: str) -> tuple[list[float], list[float], list[float]]:
+            return in_turn(lambda: post(RUNS, {"workflow": "over-http"}), lambda: post(path, {"a": "row"}), pairs=pairs)
+
+        return [
+            row("starting a run over HTTP", view, against(path), show=_tenths, better="lower", mark=MARK)
+            for view, path in VIEWS.items()
+        ]
 
 
-def _crowds(url: str, token: str, *, clients: int, pairs: int) -> list[Row]:
-    """Return the 99th percentile of as many clients at once; a start that is refused or lost ends the measurement."""
+def _crowds(url: str, token: str, *, clients: int, pairs: int, worked_at: bool = False) -> Row:
+    """Return the 99th percentile of as many clients at once; a start that is refused or lost ends the measurement.
+
+    worked_at: a worker takes up what is started at the same time, and finishes all of it.
+    """
 
     def crowd(path: str, body: dict[str, Any]) -> float:
         taken = asyncio.run(_all_at_once(url + path, body, token=token, clients=clients))
@@ -119,11 +131,19 @@ def _crowds(url: str, token: str, *, clients: int, pairs: int) -> list[Row]:
         before = WorkflowExecution.objects.count()
         p99 = crowd(RUNS, {"workflow": "over-http"})
         assert WorkflowExecution.objects.count() == before + clients
+        if worked_at:
+            until(_all_ended, pause=0.5)
         return p99
 
-    figures = in_turn(ours, lambda: crowd("/bare/", {"a": "row"}), pairs=pairs)
-    what = f"{clients:,} clients start a run at once, p99"
-    return [row(what, AGAINST, figures, show=milliseconds, better="lower", mark=START_MARK)]
+    view, path = next(iter(VIEWS.items()))
+    figures = in_turn(ours, lambda: crowd(path, {"a": "row"}), pairs=pairs)
+    what = f"{clients:,} clients start a run at once, p99" + (", with a worker" if worked_at else "")
+    # The other side has no worker to share the machine with, so there is no mark for that.
+    return row(what, view, figures, show=milliseconds, better="lower", mark=None if worked_at else MARK)
+
+
+def _all_ended() -> bool:
+    return not WorkflowExecution.objects.exclude(status="completed").exists()
 
 
 async def _all_at_once(url: str, body: dict[str, Any], *, token: str, clients: int) -> list[float]:
@@ -138,109 +158,6 @@ async def _all_at_once(url: str, body: dict[str, Any], *, token: str, clients: i
             return time.perf_counter() - began
 
         return await asyncio.gather(*(one() for _ in range(clients)))
-
-
-def _pages(user: User, *, quick: bool) -> list[Row]:
-    """Measure pages in this process: what comes on top of them over HTTP is the same for both sides."""
-    many = 5_000 if quick else MANY
-    project = Project.objects.create(name="Few among many", slug="few-among-many", owner=_member())
-    _forget_runs()
-    _Chains().once()
-    rows: list[Row] = []
-    lists = {
-        "": user,
-        "&status=failed": user,
-        f"&project={project.pk}": user,
-        f"&user={user.pk}": user,
-        "&workflow=growth": user,
-        " of a member": _member(),
-    }
-    few: dict[str, list[float]] = {}
-    for count in (FEW, many):
-        _copy_runs(count)
-        _spread()
-        if count == FEW:
-            _set_apart(project)
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
-        for query, reader in lists.items():
-            taken, queries = _page(reader, query if query.startswith("&") else "")
-            if count == FEW:
-                few[query] = taken
-                assert queries <= 3, queries
-            else:
-                rows.append(_page_row(query, many, taken, few[query]))
-    _forget_runs()
-    return rows
-
-
-def _forget_runs() -> None:
-    """Empty the tables of runs, so that what is measured before and after this has them to itself."""
-    for model in (ExecutionEvent, TaskExecution, StepExecution, WorkflowExecution):
-        model.objects.all()._raw_delete(connection.alias)
-
-
-def _spread() -> None:
-    """Spread the copies of the one run over a hundred days; a copy has its moment, to the microsecond."""
-    moment = WorkflowExecution.objects.values("created_at").annotate(n=Count("pk")).order_by("-n").first()
-    assert moment is not None
-    if connection.vendor == "sqlite":
-        text = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', created_at, '-' || abs(random() %% 8640000) || ' seconds')"
-    else:
-        text = "created_at - random() * interval '100 days'"
-    WorkflowExecution.objects.filter(created_at=moment["created_at"]).update(
-        created_at=RawSQL(text, [], DateTimeField())
-    )
-
-
-def _page_row(query: str, many: int, ours: list[float], theirs: list[float]) -> Row:
-    ratios = [a / b for a, b in zip(sorted(ours), sorted(theirs), strict=True)]
-    narrowed = query.split("=")[0].lstrip("&") if query.startswith("&") else query.strip()
-    return Row(
-        what=f"a page of 50 of {many:,} runs" + (f", {narrowed}" if narrowed else ""),
-        ours=_tenths(statistics.median(ours)),
-        against=f"of {FEW:,} runs",
-        theirs=_tenths(statistics.median(theirs)),
-        # The quicker half: a busy machine only adds to a figure.
-        ratio=statistics.median(sorted(ours)[: len(ours) // 2]) / statistics.median(sorted(theirs)[: len(theirs) // 2]),
-        spread=(min(ratios), max(ratios)),
-        better="lower",
-        mark=PAGE_MARK,
-    )
-
-
-def _page(reader: User, query: str) -> tuple[list[float], int]:
-    client = APIClient()
-    client.force_authenticate(reader)
-    address = f"{RUNS}?page_size=50{query}"
-
-    def read() -> Any:
-        # The first page, and one that a cursor leads to.
-        first = client.get(address, SERVER_NAME="localhost")
-        assert first.status_code == 200, first.content
-        assert len(first.json()["results"]) == 50, address
-        return client.get(first.json()["next"], SERVER_NAME="localhost")
-
-    with CaptureQueriesContext(connection) as queries:
-        read()
-    return [_seconds(read) / 2 for _ in range(PAGES)], len(queries) // 2
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def _member() -> User:
-    return User.objects.get_or_create(username="member")[0]
-
-
-def _set_apart(project: Project) -> None:
-    """Give some runs to the project and some to no success; they are the oldest when there are many."""
-    ids = list(WorkflowExecution.objects.order_by("created_at", "id").values_list("pk", flat=True)[:300])
-    WorkflowExecution.objects.filter(pk__in=ids[:150]).update(project_id=project.pk, project_name=project.slug)
-    WorkflowExecution.objects.filter(pk__in=ids[150:]).update(status="failed")
 
 
 def _tenths(value: float) -> str:

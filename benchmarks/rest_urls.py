@@ -1,4 +1,4 @@
-"""Repomill's addresses, and one bare REST framework view that inserts one row: what starts are measured against."""
+"""Repomill's addresses, and two bare REST framework views that insert one row: what starts are measured against."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from backend.api.models import IdempotentRequest
 from backend.apps.authentication.requests import user_of
 from backend.config.urls import handler400, handler403, handler404, handler500, urlpatterns
+from backend.metrics.models import Position
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
@@ -24,4 +25,16 @@ class Bare(APIView):
         return Response({"id": row.pk}, status=202)
 
 
-urlpatterns = [*urlpatterns, path("bare/", Bare.as_view())]
+class Open(APIView):
+    """Inserts one row for everybody, and asks for nothing."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+
+    def post(self, _request: Request) -> Response:
+        row = Position.objects.create(source=str(uuid4()))
+        return Response({"id": row.pk}, status=202)
+
+
+urlpatterns = [*urlpatterns, path("bare/", Bare.as_view()), path("open/", Open.as_view())]

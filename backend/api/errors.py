@@ -18,6 +18,7 @@ from django.views import defaults
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 from rest_framework.response import Response
 
+from backend.api.hints import as_calls
 from backend.errors import Conflict, InvalidInput, RepomillError, TemporaryFailure
 
 logger = logging.getLogger(__name__)
@@ -164,6 +165,8 @@ def _framework_error(status: int, detail: str, code: str) -> APIException:
 def _from_repomill(error: RepomillError) -> dict[str, Any]:
     status = status_of(error)
     members = {name: value for name, value in error.place.items() if name not in _STANDARD_MEMBERS}
+    if "expected" in members:
+        members["expected"] = as_calls(members["expected"])
     field = members.pop("field", None)
     errors = [{"field": str(field), "message": error.message, "code": error.code}] if field and status < 500 else []
     if error.retryable:
@@ -173,7 +176,7 @@ def _from_repomill(error: RepomillError) -> dict[str, Any]:
         "code": error.code,
         "detail": error.message,
         "errors": errors,
-        "hint": error.hint,
+        "hint": as_calls(error.hint),
     } | members
 
 

@@ -97,6 +97,8 @@ class Environment:
     traces_to: str
     """REPOMILL_TRACES_TO: where traces are sent, the address of an OTLP collector such as
     http://collector:4318/v1/traces, or written, the absolute path of a file; empty: nowhere, at no cost."""
+    agent_actions_days: int
+    """REPOMILL_AGENT_ACTIONS_DAYS: how long the audit trail keeps what an agent did; default 365."""
     flower_control: bool
     """REPOMILL_FLOWER_CONTROL: let Flower stop workers and revoke tasks; default no, it only watches."""
 
@@ -177,6 +179,7 @@ def _parse(env: Env) -> Environment:
         flower_url=env.str("REPOMILL_FLOWER_URL", ""),
         log_format=env.str("REPOMILL_LOG_FORMAT", "line"),
         traces_to=env.str("REPOMILL_TRACES_TO", ""),
+        agent_actions_days=env.int("REPOMILL_AGENT_ACTIONS_DAYS", 365),
         flower_control=env.bool("REPOMILL_FLOWER_CONTROL", False),
     )
 
@@ -213,6 +216,7 @@ def _check(environment: Environment) -> Environment:
         ("REPOMILL_WORKER_CONCURRENCY", environment.worker_concurrency),
         ("REPOMILL_DRAIN_SECONDS", environment.drain_seconds),
         ("REPOMILL_LARGEST_BODY", environment.largest_body),
+        ("REPOMILL_AGENT_ACTIONS_DAYS", environment.agent_actions_days),
     ):
         if value <= 0:
             raise ConfigurationError(f"{name} must be above 0, not {value}.", field=name)

@@ -8,6 +8,7 @@ each, `make fuzz` many. A failure shows the request as a command line, and the s
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,10 @@ from tests.integration.web_process import WebProcess
 
 pytestmark = pytest.mark.integration
 
+SCENARIOS = 40
+"""How many sequences of requests are made at least. Each goes from what it has made to what can be done with it."""
+LINKS = 40
+"""How many different links must have been followed by then; the document has three times as many."""
 EXAMPLES = "REPOMILL_FUZZ_EXAMPLES"
 """How many random requests are made for each operation."""
 SEED = "REPOMILL_FUZZ_SEED"
@@ -29,6 +34,16 @@ CHECKS = (
     "response_headers_conformance",
     "response_schema_conformance",
 )
+SETTINGS = """
+headers = {{ Authorization = "Bearer {token}" }}
+[phases.stateful]
+max-steps = 8
+[phases.stateful.generation]
+max-examples = {scenarios}
+[phases.stateful.inference]
+# Only what the document says itself.
+algorithms = []
+"""
 PEOPLE = """
 from datetime import timedelta
 from rest_framework_simplejwt.tokens import AccessToken
@@ -51,15 +66,16 @@ def web(tmp_path: Path) -> Iterator[WebProcess]:
 
 
 def test_every_operation_answers_as_the_document_says(web: WebProcess, tmp_path: Path) -> None:
+    examples = int(os.environ.get(EXAMPLES) or "2")
     settings = tmp_path / "schemathesis.toml"
     # In a file, as a secret is given: a header on the command line would stand in the list of processes.
-    settings.write_text(f'headers = {{ Authorization = "Bearer {web.django(PEOPLE)}" }}\n', "utf-8")
+    settings.write_text(SETTINGS.format(token=web.django(PEOPLE), scenarios=max(SCENARIOS, examples)), "utf-8")
     done = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings), "run"),
             f"{web.origin}/api/schema/",
             *("--checks", ",".join(CHECKS)),
-            *("--max-examples", os.environ.get(EXAMPLES) or "2", "--seed", os.environ.get(SEED) or "1"),
+            *("--max-examples", str(examples), "--seed", os.environ.get(SEED) or "1"),
             *("--generation-database", "none", "--suppress-health-check", "all", "--continue-on-failure"),
             *("--request-timeout", "60", "--warnings", "off"),
             # It makes no archives; tests/unit/projects/test_api_archives.py does, hostile ones above all.
@@ -73,3 +89,6 @@ def test_every_operation_answers_as_the_document_says(web: WebProcess, tmp_path:
     sys.stdout.write(done.stdout)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
     assert " 0 passed" not in done.stdout
+    links = re.search(r"(\d+) covered / (\d+) selected", done.stdout)
+    assert links is not None, done.stdout[-5000:]
+    assert int(links[1]) >= LINKS, links[0]

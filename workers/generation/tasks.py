@@ -15,9 +15,20 @@ from workers.service_task import service_task
 
 
 @service_task("generation.generate")
-def generate(call: TaskCall, **content: Any) -> dict[str, Any]:  # noqa: ANN401  (what `generate` takes)
+def generate(
+    call: TaskCall,
+    *,
+    structure: dict[str, Any] | None = None,
+    files: list[dict[str, Any]] | None = None,
+    templates: list[dict[str, Any]] | None = None,
+    gitignore: list[str] | None = None,
+    readme: str | None = None,
+    based_on: str | None = None,
+    remove: list[str] | None = None,
+) -> dict[str, Any]:
     """Generate into the execution's own workspace, and commit it."""
-    return services.generate(**call.work, gives_up=call.gives_up, **content)
+    content = {"structure": structure, "files": files, "templates": templates, "gitignore": gitignore, "readme": readme}
+    return services.generate(**call.work, gives_up=call.gives_up, based_on=based_on, remove=remove, **content)
 
 
 @service_task("generation.package_project")

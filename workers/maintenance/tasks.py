@@ -11,6 +11,7 @@ import time
 from django.utils import timezone
 
 from backend.api.idempotency import forget_old_answers as forget_once
+from backend.apps.agents.services.retention import forget_old_actions
 from backend.apps.authentication.tokens import forget_expired
 from backend.apps.exports.services.abandoning import fail_abandoned_exports as fail_exports_once
 from backend.apps.exports.services.bulk_advance import advance_all
@@ -99,3 +100,11 @@ def forget_secrets() -> None:
     forgotten = forget_spent(now=timezone.now())
     if forgotten:
         logger.info("forgot %d secrets of what has ended", forgotten)
+
+
+@app.task(name="maintenance.forget_agent_actions", send_events=False)
+def forget_agent_actions() -> None:
+    """Forget what agents did longer ago than the audit trail is kept."""
+    forgotten = forget_old_actions(now=timezone.now())
+    if forgotten:
+        logger.info("forgot %d actions of agents", forgotten)

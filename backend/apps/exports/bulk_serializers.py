@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from backend.api.hints import StoredError
 from backend.api.views import StrictFields
 
 
@@ -51,7 +52,7 @@ class BulkExportSerializer(serializers.Serializer):  # type: ignore[type-arg]
     skip_unchanged = serializers.BooleanField()
     window = serializers.IntegerField()
     created_by = serializers.CharField()
-    error = serializers.JSONField(allow_null=True)
+    error = StoredError(allow_null=True)
     counts = BulkCounts()
     percent = serializers.IntegerField()
     rate = serializers.FloatField(allow_null=True, help_text="Deliveries a second.")
@@ -132,7 +133,7 @@ class RunSerializer(serializers.Serializer):  # type: ignore[type-arg]
     reason = serializers.CharField(allow_null=True)
     bulk_export = serializers.UUIDField(allow_null=True)
     result = serializers.JSONField(allow_null=True)
-    error = serializers.JSONField(allow_null=True)
+    error = StoredError(allow_null=True)
     notified_at = serializers.DateTimeField(allow_null=True)
     completed_at = serializers.DateTimeField(allow_null=True)
 

@@ -1,4 +1,4 @@
-"""The files of a project's own workspace over REST: list, read, write, delete. `services.workspace_editing` does it."""
+"""The files of a project's own workspace over REST: list, read, write, delete. `services.workspace_files` does it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from backend.apps.projects.file_serializers import (
 from backend.apps.projects.generation_serializers import PathQuery
 from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import get_project
-from backend.apps.projects.services import workspace_editing
+from backend.apps.projects.services import workspace_files
 from backend.apps.projects.services.generation_plan import new_plan
 from backend.apps.projects.services.limits import Limits
-from backend.apps.projects.services.workspace_editing import Expected
+from backend.apps.projects.services.workspace_files import Expected
 
 _MATCH = [
     OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="The ETag of what is to be replaced."),
@@ -60,7 +60,7 @@ class WorkspaceFileViewSet(ApiViewSet):
         wanted = self.filters(request, WorkspaceFilters)
         limit = wanted.pop("limit")
         # One more than is shown, to know whether any come after.
-        found = workspace_editing.list_files(project, limit=limit + 1, **wanted)
+        found = workspace_files.list_files(project, limit=limit + 1, **wanted)
         shown = found[:limit]
         more = len(found) > limit
         address = request.build_absolute_uri()
@@ -72,7 +72,7 @@ class WorkspaceFileViewSet(ApiViewSet):
         """Get the bytes of a file, whole or in ranges; its ETag is its SHA-256."""
         project = get_project(user=user_of(request), project_id=project_id, write=False)
         path = self.filters(request, PathQuery)["path"]
-        file = workspace_editing.open_file(project, path=path)
+        file = workspace_files.open_file(project, path=path)
         return file_response(request, file.stream, path=path, size=file.size, digest=file.digest)
 
     @extend_schema(
@@ -90,7 +90,7 @@ class WorkspaceFileViewSet(ApiViewSet):
         get_project(user=user_of(request), project_id=project_id, write=True)
         query = self.filters(request, WriteQuery)
         data, executable = self._content(request, path=query["path"])
-        written = workspace_editing.write_file(
+        written = workspace_files.write_file(
             user=user_of(request),
             project_id=project_id,
             path=query["path"],
@@ -108,7 +108,7 @@ class WorkspaceFileViewSet(ApiViewSet):
         """Delete a file; its directory stays. With If-Match only what you have read is deleted."""
         get_project(user=user_of(request), project_id=project_id, write=True)
         path = self.filters(request, PathQuery)["path"]
-        workspace_editing.delete_file(
+        workspace_files.delete_file(
             user=user_of(request), project_id=project_id, path=path, expected=_expected(request)
         )
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,27 +1,51 @@
-"""Which service methods there are tasks for, and what each takes. It asks Celery's registry and sends nothing."""
+"""Which service methods there are tasks for, and what each takes. It asks Celery's registry and sends nothing.
+
+What an argument may be is in the annotations of the task's body, and is checked as JSON Schema before a call is
+recorded. Whether a text is a good path, or a name free, only the service can say.
+"""
 
 from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Collection, Mapping
+from collections import ChainMap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from backend.apps.credentials.secret import Secret
+from backend.apps.workflows.definitions.rendering import shown
+from backend.apps.workflows.definitions.schema import check
 from backend.config.celery import app
 from backend.errors import InvalidInput
+
+JSON_TYPES = {
+    str: "string",
+    Secret: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    dict: "object",
+    list: "array",
+    NoneType: "null",
+}
 
 
 @dataclass(frozen=True)
 class Method:
-    """A service method that a task can call. takes_more: arguments of other names are taken too."""
+    """A service method that a task can call.
+
+    takes_more: arguments of other names are taken too. arguments: the JSON Schema of each that has a name.
+    """
 
     name: str
     summary: str
     required: tuple[str, ...]
     optional: tuple[str, ...]
     takes_more: bool
+    arguments: Mapping[str, Any]
 
 
 @cache
@@ -32,8 +56,8 @@ def known_methods() -> Mapping[str, Method]:
     return {name: _described(name, body) for name, body in bodies.items() if body is not None}
 
 
-def check_call(method: str, arguments: Collection[str]) -> None:
-    """Raise InvalidInput where there is no such method, or it does not take arguments of these names."""
+def check_call(method: str, arguments: Mapping[str, Any]) -> None:
+    """Raise InvalidInput where there is no such method, or it takes no arguments of these names or kinds."""
     known = known_methods()
     if method not in known:
         near = difflib.get_close_matches(method, known, n=3) or [name for name in known if method in name][:3]
@@ -53,11 +77,18 @@ def check_call(method: str, arguments: Collection[str]) -> None:
             field=f"arguments.{strange[0][:100]}",
             expected=taken or "no arguments",
         )
+    if misfit := check(arguments, {"properties": wanted.arguments}):
+        raise InvalidInput(
+            f"{method} cannot take this {shown(misfit.path)!r}: {misfit.sentence[0].lower()}{misfit.sentence[1:]}",
+            field=shown(("arguments", *misfit.path)),
+            expected=misfit.expected,
+        )
 
 
 def _described(name: str, body: Any) -> Method:  # noqa: ANN401  (a function)
     # The first parameter is the claimed task.
     _, *parameters = inspect.signature(body).parameters.values()
+    hints = get_type_hints(body)
     named = [parameter for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
     return Method(
         name=name,
@@ -65,4 +96,20 @@ def _described(name: str, body: Any) -> Method:  # noqa: ANN401  (a function)
         required=tuple(parameter.name for parameter in named if parameter.default is parameter.empty),
         optional=tuple(parameter.name for parameter in named if parameter.default is not parameter.empty),
         takes_more=any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters),
+        arguments={parameter.name: _schema(hints.get(parameter.name)) for parameter in named},
     )
+
+
+def _schema(hint: Any) -> dict[str, Any]:  # noqa: ANN401  (an annotation)
+    """Return the JSON Schema of an annotation; an empty one, which everything fits, for what has none in JSON."""
+    origin = get_origin(hint) or hint
+    if origin in (Union, UnionType):
+        parts = [_schema(part) for part in get_args(hint)]
+        # Of the kinds that there are only a list says more than its type, and that holds beside `null` as well.
+        return {**dict(ChainMap(*parts)), "type": [part["type"] for part in parts]} if all(parts) else {}
+    if origin not in JSON_TYPES:
+        return {}
+    found: dict[str, Any] = {"type": JSON_TYPES[origin]}
+    if origin is list and (items := _schema(*get_args(hint)[:1] or (None,))):
+        found["items"] = items
+    return found

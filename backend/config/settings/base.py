@@ -110,6 +110,9 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
+# How long the audit trail keeps what an agent did.
+AGENT_ACTIONS_KEPT = timedelta(days=ENVIRONMENT.agent_actions_days)
+
 # How many requests one web process works at, each with a thread and at most one database connection, and how long the
 # others wait for their turn before they are asked to come back.
 REQUESTS_AT_ONCE = 32
@@ -230,7 +233,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "backend.api.schema.add_problems"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "backend.api.schema.add_problems",
+        "backend.api.links.add_links",
+    ],
     # Several models have a `status`; each list of values gets a name that says whose it is.
     "ENUM_NAME_OVERRIDES": {
         "ProjectRole": "backend.apps.projects.membership_serializers.ROLES",

@@ -38,6 +38,29 @@ def test_unsafe_methods_show_the_key_except_where_it_is_not_honoured(document: A
             assert shows == (method != "get" and not path.startswith("/api/v1/auth/")), (method, path)
 
 
+def test_what_was_made_leads_to_every_call_that_takes_its_id(document: Any) -> None:
+    operations = {
+        said["operationId"]: (path, said) for path, item in document["paths"].items() for said in item.values()
+    }
+    followed = set()
+    for path, said in operations.values():
+        for answer in said["responses"].values():
+            for name, link in answer.get("links", {}).items():
+                followed.add(name)
+                target, _ = operations[link["operationId"]]
+                assert sorted(link["parameters"]) == sorted(re.findall(r"{(\w+)}", target)), (path, name)
+                for value in link["parameters"].values():
+                    where, _, member = value.rpartition("/" if "#" in value else ".")
+                    if where == "$response.body#":
+                        held = answer["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+                        assert member in document["components"]["schemas"][held]["properties"], (path, value)
+                    else:
+                        assert f"{{{member}}}" in path, (path, value)
+    with_ids = {name for name, (path, _) in operations.items() if "{" in path}
+    # A file is not made by a call of its own; it is found in a list.
+    assert with_ids - followed == {name for name, (path, _) in operations.items() if "{file_id}" in path}
+
+
 def test_tokens_are_asked_for_everywhere_else(document: Any) -> None:
     # A download link is its own permission.
     without = ("/api/v1/auth/token/", "/api/v1/downloads/")

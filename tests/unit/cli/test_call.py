@@ -122,6 +122,6 @@ def test_the_list_names_every_method_and_what_it_takes(capsys):
 
 
 def test_a_method_that_takes_more_takes_more():
-    check_call("agents.create_story", ["project_id", "title", "description", "points"])
+    check_call("agents.create_story", {"project_id": "p", "title": "t", "description": "", "points": 3})
     with pytest.raises(InvalidInput):
-        check_call("agents.create_story", ["title", "points"])
+        check_call("agents.create_story", {"title": "t", "points": 3})

@@ -35,7 +35,10 @@ def test_a_senseless_one_is_named(name: str, text: str) -> None:
     assert refused.value.place["field"] == name
 
 
-@pytest.mark.parametrize(("name", "value"), [("REPOMILL_PROXIES", "-1"), ("REPOMILL_LARGEST_BODY", "0")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("REPOMILL_PROXIES", "-1"), ("REPOMILL_LARGEST_BODY", "0"), ("REPOMILL_AGENT_ACTIONS_DAYS", "0")],
+)
 def test_other_limits_are_checked(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         read({name: value})

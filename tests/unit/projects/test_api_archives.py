@@ -23,7 +23,7 @@ from backend.apps.projects.services import archive_formats
 from backend.apps.projects.services.archive_formats import unpack_tar, unpack_zip
 from backend.apps.projects.services.limits import Limits
 from backend.apps.projects.services.unpacking import Unpacking
-from backend.apps.projects.services.workspace_editing import workspace_of
+from backend.apps.projects.services.workspace_files import workspace_of
 from tests.corpus import rows
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,7 @@ from backend.apps.authentication.models import User
 from backend.apps.projects.models import GeneratedProject, Project, ProjectMembership
 from backend.apps.projects.services.generations import generate
 from backend.apps.projects.services.workspace import NewFile
-from backend.apps.projects.services.workspace_editing import workspace_of
+from backend.apps.projects.services.workspace_files import workspace_of
 from tests.corpus import rows
 
 pytestmark = pytest.mark.django_db

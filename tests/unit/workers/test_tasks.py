@@ -129,6 +129,7 @@ def test_discovering_endpoints_is_a_task(do, asked):
     [
         "maintenance.reconcile",
         "maintenance.forget_old_answers",
+        "maintenance.forget_agent_actions",
         "maintenance.fail_abandoned_generations",
         "maintenance.repack_stores",
         "maintenance.sweep_archives",

@@ -36,6 +36,45 @@ def test_the_same_key_is_the_same_work(user, broker):
         enqueue_method(method="generation.cleanup", arguments={}, key="with space", user=user)
 
 
+@pytest.mark.parametrize(
+    ("method", "arguments", "field", "expected"),
+    [
+        ("generation.write_file", {"path": 3, "content": ""}, "arguments.path", "string"),
+        ("generation.write_file", {"path": "x", "content": None}, "arguments.content", "string"),
+        ("generation.create_gitignore", {"patterns": "*.pyc"}, "arguments.patterns", "array"),
+        ("generation.create_gitignore", {"patterns": ["*.pyc", 1]}, "arguments.patterns[1]", "string"),
+        ("generation.generate_project_structure", {"structure": []}, "arguments.structure", "object"),
+        ("export.export_as_tar", {"compressed": "yes"}, "arguments.compressed", "boolean"),
+        ("export.export_to_github", {"repository_name": "r", "topics": "web"}, "arguments.topics", "array or null"),
+        ("agents.call", {"method": "GET", "endpoint": "/x/", "params": ["a"]}, "arguments.params", "object or null"),
+        ("generation.generate", {"files": "x"}, "arguments.files", "array or null"),
+        ("generation.generate", {"readme": ["x"]}, "arguments.readme", "string or null"),
+        ("generation.generate", {"read_me": "x"}, "arguments.read_me", None),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused_at_the_door(user, broker, method, arguments, field, expected):
+    with pytest.raises(InvalidInput) as refused:
+        enqueue_method(method=method, arguments=arguments, key="k", user=user)
+    assert refused.value.place["field"] == field
+    if expected is not None:
+        assert refused.value.place["expected"] == expected
+    assert not TaskExecution.objects.exists()
+    assert not broker.sent
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("export.export_to_github", {"repository_name": "r", "topics": None, "private": True}),
+        ("agents.call", {"method": "POST", "endpoint": "/x/", "data": [1, "two"], "params": {"a": 1}}),
+        ("agents.create_story", {"project_id": "p", "title": "t", "points": 3}),
+        ("generation.generate", {"structure": {"a.txt": "x"}, "readme": "# x", "based_on": "latest"}),
+    ],
+)
+def test_what_a_method_takes_is_recorded(user, broker, method, arguments):
+    assert enqueue_method(method=method, arguments=arguments, key="k", user=user).arguments == arguments
+
+
 @pytest.mark.parametrize(("error", "outcome"), [(RemoteRefused, Failed), (RemoteUnreachable, TryAgain)])
 def test_it_fails_and_waits_like_any_other(user, runner, error, outcome):
     def raises(claimed):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from backend.api.hints import TOOLS, error_as_calls
 from backend.apps.agents.services.agent_context import AgentContext
 from backend.apps.workflows.definitions.schema import check
 from backend.errors import InvalidInput, RepomillError
@@ -66,6 +67,7 @@ class Tool:
 def told(error: Exception, *, tool: str) -> dict[str, Any]:
     """Return an error as a model is told of it: code, message, hint and place; of a fault only that it is one."""
     if isinstance(error, RepomillError):
-        return error.as_json()
+        said: dict[str, Any] = error_as_calls(error.as_json(), TOOLS)
+        return said
     logger.error("the tool %s failed", tool, exc_info=error)
     return RepomillError(hint="Tell an operator; the server's log says more.").as_json()

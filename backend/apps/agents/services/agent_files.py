@@ -9,7 +9,7 @@ from typing import Any
 
 from backend.apps.agents.services.acting import Acting
 from backend.apps.authentication.roles import Right
-from backend.apps.projects.services import workspace_files
+from backend.apps.projects.services import workspace_commit, workspace_diff, workspace_files
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.errors import InvalidInput
 
@@ -26,7 +26,7 @@ class AgentFiles:
     def list(self, below: str | None = None) -> list[dict[str, Any]]:
         """Return path, size in bytes and `executable` of each file, sorted by path. below: only in this directory."""
         with self.acting.on_project("files.list", Right.SEE, below=below) as project:
-            found = workspace_files.list_files(project=project, below=below)
+            found = workspace_files.list_files(project, below=below)
         return [{"path": each.path, "size": each.size, "executable": each.executable} for each in found]
 
     def read(self, path: str) -> dict[str, Any]:
@@ -35,7 +35,7 @@ class AgentFiles:
         Raises NotFound, InvalidPath, InvalidInput for a file of more than LARGEST_READ bytes.
         """
         with self.acting.on_project("files.read", Right.SEE, path=path) as project:
-            data = workspace_files.read_file(project=project, path=path, most=LARGEST_READ)
+            data = workspace_files.read_file(project, path=path, most=LARGEST_READ)
         try:
             content, encoding = data.decode(), "utf-8"
         except UnicodeDecodeError:
@@ -55,14 +55,14 @@ class AgentFiles:
     def delete(self, paths: Sequence[str]) -> dict[str, Any]:
         """Delete files, and directories with all they hold; all or none. Returns which files went. Raises NotFound."""
         with self.acting.on_project("files.delete", Right.WRITE, paths=[*paths]) as project:
-            return {"deleted": workspace_files.delete_files(project=project, paths=paths)}
+            return {"deleted": workspace_files.delete_files(project, paths=paths)}
 
     def diff(self, paths: Sequence[str] | None = None) -> dict[str, Any]:
         """Return what differs from the project's newest generation: a list of changes, and a unified diff to read."""
         with self.acting.on_project("files.diff", Right.SEE, paths=paths and [*paths]) as project:
-            found = workspace_files.changes(project=project)
-            patch = workspace_files.patch(project=project, paths=paths)
-        shown = [each for each in found if paths is None or each.path in paths]
+            found = workspace_diff.compare_workspace(project=project)
+            patch = workspace_diff.patch(project=project, found=found, paths=paths)
+        shown = [each for each in found.files if paths is None or each.path in paths]
         return {"changes": [{"path": each.path, "status": each.status} for each in shown], "patch": patch}
 
     def check_out(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class AgentFiles:
         Returns that generation. Raises Conflict where there is none, WorkspaceBusy.
         """
         with self.acting.on_project("files.check_out", Right.WRITE) as project:
-            found = workspace_files.check_out(project=project)
+            found = workspace_commit.check_out(project=project)
         return {name: found[name] for name in ("generation", "commit", "total_files", "total_size")}
 
     def commit(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class AgentFiles:
         Raises Conflict for an empty workspace, WorkspaceBusy.
         """
         with self.acting.on_project("files.commit", Right.RUN) as project:
-            made = workspace_files.commit_workspace(project=project, user=self.acting.user)
+            made = workspace_commit.commit_workspace(project=project, user=self.acting.user)
         return {name: made[name] for name in ("generation", "commit", "total_files", "total_size", "changed")}
 
 

@@ -17,7 +17,7 @@ from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.archive_formats import unpack_tar, unpack_tar_gz, unpack_zip
 from backend.apps.projects.services.limits import MIB, Limits
 from backend.apps.projects.services.unpacking import Unpacking
-from backend.apps.projects.services.workspace_editing import workspace_of
+from backend.apps.projects.services.workspace_files import workspace_of
 
 LARGEST_ARCHIVE = 256 * MIB
 """Bytes that an archive itself may have."""

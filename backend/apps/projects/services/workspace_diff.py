@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
 from backend.apps.projects.models import GeneratedProject, Project
 from backend.apps.projects.selectors import newest_generation
+from backend.apps.projects.services.content import Content
+from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.history import FileChange
 from backend.apps.projects.services.recorded_files import recorded_content
-from backend.apps.projects.services.workspace_editing import digests_of, workspace_of
+from backend.apps.projects.services.workspace import Workspace
+from backend.apps.projects.services.workspace_files import digests_of, files_of, workspace_of
 from backend.errors import Conflict, NotFound
+
+LARGEST_SHOWN = 1024 * 1024
+"""Bytes of a file of which a patch shows the lines."""
+LONGEST_PATCH = 200_000
+"""Characters of a patch; what would be longer is cut off, and says so."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +41,13 @@ def compare_workspace(*, project: Project, generation_id: UUID | None = None) ->
     content = None if generation is None else recorded_content(generation)
     if generation is not None and content is None:
         raise Conflict("The generation's files are not recorded as they were committed.", hint="Generate it once more.")
+    return WorkspaceChanges(generation, differences(content, workspace_of(project)))
+
+
+def differences(content: Content | None, workspace: Workspace) -> list[FileChange]:
+    """Return the files in which a workspace differs from what was recorded, by path; lines are not counted."""
     old = {} if content is None else {file.path: file for file in content.files}
-    workspace = workspace_of(project)
-    found = list(workspace.entries()) if workspace.exists() else []
-    new = {entry.path: entry for entry in found if not entry.is_directory}
+    new = {entry.path: entry for entry in files_of(workspace)}
     # What has another size is another file; the rest has to be read.
     unsure = [path for path, entry in new.items() if path in old and old[path].size == entry.size]
     digests = digests_of(workspace, unsure) if unsure else {}
@@ -46,7 +59,54 @@ def compare_workspace(*, project: Project, generation_id: UUID | None = None) ->
         mode_changed = old[path].executable != new[path].executable
         if mode_changed or digests.get(path) != old[path].digest:
             changes.append(FileChange(path, "changed", mode_changed, None, None))
-    return WorkspaceChanges(generation, changes)
+    return changes
+
+
+def patch(*, project: Project, found: WorkspaceChanges, paths: Collection[str] | None = None) -> str:
+    """Return the unified diff of what `compare_workspace` found; large and binary files are only named.
+
+    paths: only these files. It is for people and models to read, and cut after LONGEST_PATCH characters.
+    """
+    length = 0
+    parts: list[str] = []
+    for change in found.files:
+        if paths is not None and change.path not in paths:
+            continue
+        for line in _compared(change, project=project, generation=found.generation):
+            length += len(line)
+            if length > LONGEST_PATCH:
+                return "".join([*parts, "... and more; name the paths to see the rest.\n"])
+            parts.append(line)
+    return "".join(parts)
+
+
+def as_text(data: bytes) -> str | None:
+    """Return the text that the bytes are, None where they are none."""
+    if b"\0" in data:
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _compared(change: FileChange, *, project: Project, generation: GeneratedProject | None) -> list[str]:
+    old, new = b"", b""
+    if change.status != "added" and generation is not None:
+        old = GitStore.for_project(project.pk).file(generation.commit, change.path)
+    if change.status != "removed":
+        with workspace_of(project).open(change.path) as stream:
+            new = stream.read(LARGEST_SHOWN + 1)
+    texts = [as_text(data) if len(data) <= LARGEST_SHOWN else None for data in (old, new)]
+    if None in texts:
+        return [f"{change.status} {change.path} (binary or large)\n"]
+    before, after = ([] if text is None else text.splitlines(keepends=True) for text in texts)
+    names = (
+        "/dev/null" if change.status == "added" else f"a/{change.path}",
+        "/dev/null" if change.status == "removed" else f"b/{change.path}",
+    )
+    lines = difflib.unified_diff(before, after, *names)
+    return [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines]
 
 
 def _generation(project: Project, generation_id: UUID | None) -> GeneratedProject | None:

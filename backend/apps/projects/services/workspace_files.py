@@ -1,229 +1,222 @@
-"""A project's own workspace, file by file: what is there, and how it differs from the project's newest generation.
+"""The files of a project's own workspace, for people and agents that edit a project directly.
 
-Callers write through `ProjectGenerator`, and have checked what the user may do. What lies in the workspace is a draft:
-it becomes part of the project's history, and can be packaged and delivered, once `commit_workspace` has made a
-generation of it.
+Everything goes through `workspace`: its paths, its quotas, and one writer at a time. A write can name what it expects
+to replace, so that nobody overwrites what they have not seen. The files of generations are not changed by any of it:
+what lies here is a draft until `workspace_commit` has made a generation of it.
 """
 
 from __future__ import annotations
 
-import base64
-import difflib
 import hashlib
-from collections.abc import Iterator, Sequence
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+from django.conf import settings
 
 from backend.apps.authentication.models import User
-from backend.apps.projects.models import GeneratedProject, Project
-from backend.apps.projects.selectors import newest_generation
-from backend.apps.projects.services.content import chunks, empty_directories
-from backend.apps.projects.services.generations import as_result, generate
-from backend.apps.projects.services.git_store import GitStore
+from backend.apps.projects.errors import FileChanged
+from backend.apps.projects.models import Project
+from backend.apps.projects.selectors import get_project
+from backend.apps.projects.services.content import chunks
 from backend.apps.projects.services.paths import validate_path
-from backend.apps.projects.services.project_generator import ProjectGenerator
-from backend.apps.projects.services.recorded_files import recorded_content
-from backend.apps.projects.services.structure import Plan
-from backend.apps.projects.services.working_copy import bring_to
-from backend.apps.projects.services.workspace import Entry, Workspace
-from backend.errors import Conflict, InvalidInput, NotFound
+from backend.apps.projects.services.workspace import Entry, NewFile, Workspace
+from backend.errors import InvalidInput, NotFound
 
-LARGEST_SHOWN = 1024 * 1024
-"""Bytes of a file of which a diff shows the lines."""
-LONGEST_PATCH = 200_000
-"""Characters of a patch; what would be longer is cut off, and says so."""
+ANY = "*"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What must be there for a write to be done. digests: one of these, or with `*` anything; None asks for nothing.
+
+    absent: nothing at all.
+    """
+
+    digests: frozenset[str] | None = None
+    absent: bool = False
+
+    def require(self, digest: str | None, *, path: str) -> None:
+        """Raise FileChanged unless what is there (None: nothing) is what is expected."""
+        met = self.digests is None or (digest is not None and bool(self.digests & {ANY, digest}))
+        if not met or (self.absent and digest is not None):
+            raise FileChanged(path=path, digest=digest, hint="Read the file again, and write with its new ETag.")
 
 
 @dataclass(frozen=True)
-class WorkspaceChange:
-    """One file that differs from the newest generation. status: added, changed or removed."""
+class OpenFile:
+    """A file open for reading, its size in bytes, and its SHA-256."""
+
+    stream: BinaryIO
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file that was written. created: nothing was there before."""
 
     path: str
-    status: str
     size: int
-    """Bytes in the workspace; 0 for a removed file."""
+    digest: str
+    executable: bool
+    created: bool
 
 
-def list_files(*, project: Project, below: str | None = None) -> list[Entry]:
-    """Return the files of the workspace, sorted by path. below: only what lies in this directory.
+def workspace_of(project: Project) -> Workspace:
+    """Return the project's own workspace, which need not be there."""
+    return Workspace(Path(settings.GENERATED_PROJECTS_DIR) / str(project.pk))
 
-    Raises InvalidPath for a directory that cannot be one, and where something else than files has got in.
+
+def files_of(workspace: Workspace) -> Iterator[Entry]:
+    """Yield the files by path, none where there is no workspace. Raises as `Workspace.entries` does."""
+    entries = workspace.entries() if workspace.exists() else iter(())
+    return (entry for entry in entries if not entry.is_directory)
+
+
+def list_files(
+    project: Project, *, below: str | None = None, after: str = "", prefix: str = "", limit: int | None = None
+) -> list[Entry]:
+    """Return the next files by path: those that come after one and begin so.
+
+    below: only what lies in this directory. limit: how many at most. Raises InvalidPath for a directory that cannot be
+    one, and as `Workspace.entries` does.
     """
-    prefix = f"{validate_path(below.rstrip('/'))}/" if below else ""
-    return [
-        entry for entry in _entries(_workspace(project)) if not entry.is_directory and entry.path.startswith(prefix)
-    ]
+    if below:
+        prefix = f"{validate_path(below.rstrip('/'))}/"
+    found = (each for each in files_of(workspace_of(project)) if each.path > after and each.path.startswith(prefix))
+    return list(islice(found, limit))
 
 
-def read_file(*, project: Project, path: str, most: int | None = None) -> bytes:
-    """Return a file's bytes. most: how many at most. Raises InvalidPath, NotFound, InvalidInput for a larger one."""
-    workspace = _workspace(project)
+def open_file(project: Project, *, path: str) -> OpenFile:
+    """Open a file; the caller closes its stream. Raises InvalidPath, NotFound."""
+    workspace = workspace_of(project)
+    validate_path(path)
     if not workspace.exists():
-        raise NotFound(f"There is no {path[:200]!r} in the workspace.", path=path[:200])
-    with workspace.open(path) as file:
-        data = file.read() if most is None else file.read(most + 1)
-    if most is not None and len(data) > most:
+        raise _missing(path)
+    stream = workspace.open(path)
+    try:
+        digest = _digest(stream)
+        size = stream.tell()
+        stream.seek(0)
+    except BaseException:
+        stream.close()
+        raise
+    return OpenFile(stream, size, digest)
+
+
+def read_file(project: Project, *, path: str, most: int) -> bytes:
+    """Return a file's bytes, `most` of them. Raises InvalidPath, NotFound, InvalidInput for a larger file."""
+    workspace = workspace_of(project)
+    validate_path(path)
+    if not workspace.exists():
+        raise _missing(path)
+    with workspace.open(path) as stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
         raise InvalidInput(
             f"{path!r} is larger than {most:,} bytes.", path=path, field="path", hint="Download it, or an archive."
         )
     return data
 
 
-def delete_files(*, project: Project, paths: Sequence[str]) -> list[str]:
+def write_file(
+    *, user: User, project_id: UUID, path: str, data: bytes, executable: bool | None = None, expected: Expected
+) -> WrittenFile:
+    """Write a file and its directories. executable: None keeps what it is.
+
+    Raises NotFound, PermissionRefused, InvalidPath, QuotaExceeded, WorkspaceBusy, and FileChanged where something else
+    is there than was expected; nothing is changed then.
+    """
+    project = get_project(user=user, project_id=project_id, write=True)
+    validate_path(path)
+    workspace = workspace_of(project)
+    with workspace.writing():
+        before = _state(workspace, path)
+        expected.require(before.digest, path=path)
+        mode = before.executable if executable is None else executable
+        workspace.write_many([NewFile(path, data, mode)])
+    digest = hashlib.sha256(data).hexdigest()
+    return WrittenFile(path, len(data), digest, mode, created=before.digest is None)
+
+
+def delete_file(*, user: User, project_id: UUID, path: str, expected: Expected) -> None:
+    """Delete a file; its directory stays. Raises as `write_file` does, and NotFound where no file is there."""
+    project = get_project(user=user, project_id=project_id, write=True)
+    validate_path(path)
+    workspace = workspace_of(project)
+    if not workspace.exists():
+        raise _missing(path)
+    with workspace.writing():
+        digest = _state(workspace, path).digest
+        if digest is None:
+            raise _missing(path)
+        expected.require(digest, path=path)
+        workspace.rearrange(remove_files=[path])
+
+
+def delete_files(project: Project, *, paths: Sequence[str]) -> list[str]:
     """Remove files, and directories with all they hold; return the paths of the files that went.
 
     All or nothing: raises InvalidPath, or NotFound for a path that is not there, before anything is removed;
-    WorkspaceBusy.
+    WorkspaceBusy. The caller has checked what the user may do.
     """
     named = [validate_path(path.rstrip("/")) for path in paths]
-    workspace = _workspace(project)
+    workspace = workspace_of(project)
     with workspace.writing():
-        there = list(_entries(workspace))
+        there = list(workspace.entries()) if workspace.exists() else []
         gone = [entry for entry in there if any(_lies_in(entry.path, path) for path in named)]
         for path in named:
             if not any(_lies_in(entry.path, path) for entry in gone):
                 raise NotFound(f"There is no {path!r} in the workspace.", path=path, field="paths")
-        workspace.rearrange(
-            remove_files=[entry.path for entry in gone if not entry.is_directory],
-            remove_directories=[entry.path for entry in gone if entry.is_directory],
-        )
-    return [entry.path for entry in gone if not entry.is_directory]
+        files = [entry.path for entry in gone if not entry.is_directory]
+        workspace.rearrange(remove_files=files, remove_directories=[entry.path for entry in gone if entry.is_directory])
+    return files
 
 
-def changes(*, project: Project) -> list[WorkspaceChange]:
-    """Return the files that differ from the project's newest generation, sorted by path; all, where there is none."""
-    base = newest_generation(project=project, execution_id=None)
-    before = _recorded(base) if base is not None else {}
-    workspace = _workspace(project)
+def digests_of(workspace: Workspace, paths: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of files by their paths, which are sorted."""
     found = {}
-    for entry in _entries(workspace):
-        if entry.is_directory:
-            continue
-        if before.get(entry.path) != (entry.size, entry.executable, _digest(workspace, entry.path)):
-            status = "changed" if entry.path in before else "added"
-            found[entry.path] = WorkspaceChange(entry.path, status, entry.size)
-        before.pop(entry.path, None)
-    found |= {path: WorkspaceChange(path, "removed", 0) for path in before}
-    return [found[path] for path in sorted(found)]
+    with workspace.reading() as opener:
+        for path in paths:
+            with opener(path) as stream:
+                found[path] = _digest(stream)
+    return found
 
 
-def patch(*, project: Project, paths: Sequence[str] | None = None) -> str:
-    """Return the unified diff from the newest generation to the workspace; large and binary files are only named.
-
-    paths: only these files. It is for people and models to read, and cut after LONGEST_PATCH characters.
-    """
-    wanted = None if paths is None else {validate_path(path) for path in paths}
-    shown = [each for each in changes(project=project) if wanted is None or each.path in wanted]
-    base = newest_generation(project=project, execution_id=None)
-    length = 0
-    parts: list[str] = []
-    for each in shown:
-        for line in _compared(each, project=project, base=base):
-            length += len(line)
-            if length > LONGEST_PATCH:
-                return "".join([*parts, "... and more; name the paths to see the rest.\n"])
-            parts.append(line)
-    return "".join(parts)
+@dataclass(frozen=True)
+class _State:
+    digest: str | None
+    executable: bool = False
 
 
-def check_out(*, project: Project) -> dict[str, Any]:
-    """Make the workspace hold just what the project's newest generation holds; what was not committed is gone.
-
-    Returns that generation. Raises Conflict where there is none, or it is no longer whole; WorkspaceBusy.
-    """
-    newest = newest_generation(project=project, execution_id=None)
-    content = recorded_content(newest) if newest is not None else None
-    if newest is None or content is None:
-        raise Conflict("The project has no generation to begin with.", hint="Write files, and commit them.")
-    workspace = _workspace(project)
-    with workspace.writing():
-        bring_to(
-            content,
-            workspace=workspace,
-            plan=Plan(),
-            recorded=None,
-            seal="",
-            store=GitStore.for_project(project.pk),
-            commit=newest.commit,
-        )
-    return as_result(newest)
+def _state(workspace: Workspace, path: str) -> _State:
+    if not workspace.exists():
+        return _State(None)
+    try:
+        stream = workspace.open(path)
+    except NotFound:
+        return _State(None)
+    with stream:
+        executable = bool(os.fstat(stream.fileno()).st_mode & stat.S_IXUSR)
+        return _State(_digest(stream), executable)
 
 
-def commit_workspace(*, project: Project, user: User) -> dict[str, Any]:
-    """Make a generation of what the workspace holds and return it; the newest one where nothing has changed since.
-
-    Raises Conflict for an empty workspace, WorkspaceBusy, and as `generations.generate` does.
-    """
-    workspace = _workspace(project)
-    with workspace.writing():
-        entries = list(_entries(workspace))
-        if all(entry.is_directory for entry in entries):
-            raise Conflict("The project's workspace has no file.", hint="Write at least one file first.")
-        newest = newest_generation(project=project, execution_id=None)
-        if newest is not None and not changes(project=project):
-            return {**as_result(newest), "changed": False}
-        files = [_item(workspace, entry) for entry in entries if not entry.is_directory]
-        empty: dict[str, list[str]] = {path: [] for path in empty_directories(entries)}
-        result = generate(project=project, user=user, execution_id=None, files=files, structure=empty)
-    return {**result, "changed": True}
-
-
-def _workspace(project: Project) -> Workspace:
-    return ProjectGenerator(str(project.pk)).workspace
-
-
-def _entries(workspace: Workspace) -> Iterator[Entry]:
-    return workspace.entries() if workspace.exists() else iter(())
+def _digest(stream: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks(stream):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _lies_in(path: str, named: str) -> bool:
     return path == named or path.startswith(f"{named}/")
 
 
-def _digest(workspace: Workspace, path: str) -> str:
-    digest = hashlib.sha256()
-    with workspace.open(path) as file:
-        for chunk in chunks(file):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _recorded(generation: GeneratedProject) -> dict[str, tuple[int, bool, str]]:
-    content = recorded_content(generation)
-    return {} if content is None else {file.path: (file.size, file.executable, file.digest) for file in content.files}
-
-
-def _item(workspace: Workspace, entry: Entry) -> dict[str, Any]:
-    with workspace.open(entry.path) as file:
-        data = file.read()
-    text = _as_text(data)
-    content = {"content": base64.b64encode(data).decode(), "encoding": "base64"} if text is None else {"content": text}
-    return {"path": entry.path, "executable": entry.executable, **content}
-
-
-def _compared(change: WorkspaceChange, *, project: Project, base: GeneratedProject | None) -> list[str]:
-    old = (
-        b""
-        if change.status == "added" or base is None
-        else GitStore.for_project(project.pk).file(base.commit, change.path)
-    )
-    new = b"" if change.status == "removed" else read_file(project=project, path=change.path)
-    texts = [_as_text(data) if len(data) <= LARGEST_SHOWN else None for data in (old, new)]
-    if None in texts:
-        return [f"{change.status} {change.path} (binary or large, {len(old):,} to {len(new):,} bytes)\n"]
-    before, after = ([] if text is None else text.splitlines(keepends=True) for text in texts)
-    names = (
-        "/dev/null" if change.status == "added" else f"a/{change.path}",
-        "/dev/null" if change.status == "removed" else f"b/{change.path}",
-    )
-    lines = difflib.unified_diff(before, after, *names)
-    return [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines]
-
-
-def _as_text(data: bytes) -> str | None:
-    if b"\0" in data:
-        return None
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return None
+def _missing(path: str) -> NotFound:
+    return NotFound(f"There is no file {path!r}.", path=path)

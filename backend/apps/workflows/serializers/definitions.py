@@ -84,6 +84,7 @@ class MethodSerializer(serializers.Serializer[Any]):
     )
     optional = serializers.ListField(child=serializers.CharField(), help_text="Arguments it can be given.")
     takes_more = serializers.BooleanField(help_text="Whether arguments of other names are taken too.")
+    arguments = serializers.DictField(help_text="The JSON Schema of each argument that has a name.")
 
 
 class WorkflowFilters(Filters):

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from backend.api.filters import Filters
+from backend.api.hints import StoredError
 from backend.api.views import StrictFields
 from backend.apps.workflows.models import StepExecution, WorkflowExecution
 
@@ -49,6 +50,7 @@ class StepSerializer(serializers.ModelSerializer[StepExecution]):
 
     id = serializers.CharField(source="step_id", read_only=True, help_text="The step's id in the definition.")
     type = serializers.CharField(source="step_type", read_only=True)
+    error = StoredError(read_only=True, allow_null=True)
 
     class Meta:
         model = StepExecution
@@ -82,7 +84,7 @@ class WholeExecutionSerializer(ExecutionSerializer):
         source="shown_inputs", read_only=True, help_text="Without the inputs that are `writeOnly`."
     )
     output_data = serializers.DictField(read_only=True)
-    error = serializers.JSONField(read_only=True, allow_null=True)
+    error = StoredError(read_only=True, allow_null=True)
     state = serializers.DictField(read_only=True, help_text="Per step its status, and its result or error.")
     steps = StepSerializer(source="shown_steps", many=True, read_only=True)
     links = LinksSerializer(read_only=True)

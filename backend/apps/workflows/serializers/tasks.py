@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from backend.api.filters import Filters
+from backend.api.hints import StoredError
 from backend.api.views import StrictFields
 from backend.apps.workflows.models import TaskExecution
 
@@ -24,6 +25,7 @@ class TaskSerializer(serializers.ModelSerializer[TaskExecution]):
     item = serializers.IntegerField(read_only=True, help_text="Which item of a repeated step it is for; 0 elsewhere.")
     attempts = serializers.IntegerField(source="attempt", read_only=True)
     retries = serializers.IntegerField(read_only=True, help_text="Failed attempts that were tried again.")
+    error = StoredError(read_only=True, allow_null=True)
     not_before = serializers.DateTimeField(read_only=True, allow_null=True, help_text="When it is tried again.")
 
     class Meta:

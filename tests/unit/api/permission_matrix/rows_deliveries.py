@@ -18,7 +18,7 @@ from backend.apps.exports.services.deliver import deliver_archive
 from backend.apps.exports.services.links import signed_download_url
 from backend.apps.projects.models import GeneratedProject, ProjectFile
 from backend.apps.projects.services.generations import generate
-from backend.apps.projects.services.workspace_editing import workspace_of
+from backend.apps.projects.services.workspace_files import workspace_of
 from backend.apps.workflows.definitions.check import check_definition
 from backend.apps.workflows.services import save_definition
 from tests.unit.api.permission_matrix.table import (
