@@ -16,7 +16,9 @@ django_application = get_asgi_application()
 # They import models, which are there from now on.
 from backend.apps.agents.mcp_server.http import Mounted  # noqa: E402
 from backend.apps.workflows.streaming.application import EventStreams  # noqa: E402
+from backend.console.pulse import Pulse  # noqa: E402
+from backend.console.streams import RUN  # noqa: E402
 
 admission = Admission(django_application, most=settings.REQUESTS_AT_ONCE, patience=settings.REQUESTS_WAIT_SECONDS)
 # Files are sent outside of the admission: who downloads slowly must not keep others waiting for their turn.
-application = EventStreams(Mounted(FileSender(BodyLimit(admission))))
+application = Pulse(EventStreams(Mounted(FileSender(BodyLimit(admission))), RUN))

@@ -32,11 +32,14 @@ api_v1: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", RedirectView.as_view(pattern_name="docs")),
+    path("", RedirectView.as_view(pattern_name="console:home")),
+    path("console/", include("backend.console.urls")),
     path("api/v1/", include(api_v1)),
     path("api/schema/", conditional_page(SpectacularAPIView.as_view()), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc/", SpectacularRedocView.as_view(url_name="schema", template_name="api/redoc.html"), name="redoc"),
+    # One way in: what the console's asks, throttles and allows.
+    path("admin/login/", RedirectView.as_view(pattern_name="console:login", query_string=True)),
     path("admin/", admin.site.urls),
     # Where Flower's link leads: an address that stays, wherever a task is shown one day.
     path("tasks/<uuid:task_id>/", RedirectView.as_view(url="/admin/workflows/taskexecution/%(task_id)s/change/")),

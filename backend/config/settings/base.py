@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "backend.apps.projects",
     "backend.apps.exports",
     "backend.metrics",
+    "backend.console",
 ]
 
 MIDDLEWARE = [
@@ -51,6 +52,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "backend.console.middleware.ContentSecurity",
 ]
 
 TEMPLATES = [
@@ -62,6 +64,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "backend.console.context.console",
             ]
         },
     }
@@ -112,6 +115,14 @@ USE_TZ = True
 
 # How long the audit trail keeps what an agent did.
 AGENT_ACTIONS_KEPT = timedelta(days=ENVIRONMENT.agent_actions_days)
+
+LOGIN_URL = "console:login"
+LOGIN_REDIRECT_URL = "console:home"
+LOGOUT_REDIRECT_URL = "console:login"
+# Who logs in does so for a working day; the pages that keep themselves up to date do not make it longer.
+SESSION_COOKIE_AGE = 12 * 3600
+# What users are told to log in with beside a password; empty where nothing is set up.
+SINGLE_SIGN_ON = ""
 
 # How many requests one web process works at, each with a thread and at most one database connection, and how long the
 # others wait for their turn before they are asked to come back.

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -78,30 +80,59 @@ class _Admission(ApiViewSet):
         return response
 
 
-_admission: Any = _Admission.as_view({"get": "watch"})
+@dataclass(frozen=True)
+class Door:
+    """A way in to the streams.
+
+    path: the addresses it serves; its group is the execution's id. admission: a view that takes `execution_id` and how
+    many are `listening`; its answer is sent, unless it has `admitted`: who listens, and after which event. listener: how
+    they are told.
+    """
+
+    path: re.Pattern[str]
+    admission: Callable[..., Any]
+    listener: Callable[..., Listener] = Listener
+
+    def asked_for(self, scope: dict[str, Any]) -> UUID | None:
+        """Return the execution whose stream a request asks for; None where it asks for anything else."""
+        if scope["type"] != "http" or scope["method"] != "GET":
+            return None
+        found = self.path.fullmatch(scope["path"])
+        accepts = b",".join(value for name, value in scope["headers"] if name == b"accept")
+        return UUID(found[1]) if found and MEDIA_TYPE.encode() in accepts.lower() else None
+
+
+API = Door(PATH, _Admission.as_view({"get": "watch"}))
 
 
 class EventStreams:
-    """An ASGI application that serves event streams itself, and leaves all else to another one."""
+    """An ASGI application that serves event streams itself, and leaves all else to another one.
 
-    def __init__(self, application: Application) -> None:
+    doors: further ways in, beside the API's.
+    """
+
+    def __init__(self, application: Application, *doors: Door) -> None:
         self.application = application
+        self.doors = (API, *doors)
         self.hub = Hub()
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="stream-admission")
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
-        execution_id = _asked_for(scope)
-        if execution_id is None:
-            await self.application(scope, receive, send)
-            return
+        for door in self.doors:
+            if (execution_id := door.asked_for(scope)) is not None:
+                await self._serve(door, execution_id, scope, receive, send)
+                return
+        await self.application(scope, receive, send)
+
+    async def _serve(self, door: Door, execution_id: UUID, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(self._threads, _admit, scope, execution_id, len(self.hub))
+        answer = await loop.run_in_executor(self._threads, _admit, door, scope, execution_id, len(self.hub))
         if isinstance(answer, HttpResponse):
             await _answer(answer, send)
             return
         watcher, after = answer
-        await self._stream(Listener(watcher, after=after), receive, send)
+        await self._stream(door.listener(watcher, after=after), receive, send)
 
     async def _stream(self, listener: Listener, receive: Receive, send: Send) -> None:
         self.hub.join(listener)
@@ -139,23 +170,17 @@ async def _answer(response: HttpResponse, send: Send) -> None:
     await send({"type": "http.response.body", "body": response.content})
 
 
-def _asked_for(scope: dict[str, Any]) -> UUID | None:
-    """Return the execution whose stream is asked for; None where it is anything else."""
-    if scope["type"] != "http" or scope["method"] != "GET":
-        return None
-    found = PATH.fullmatch(scope["path"])
-    accepts = b",".join(value for name, value in scope["headers"] if name == b"accept")
-    return UUID(found[1]) if found and MEDIA_TYPE.encode() in accepts.lower() else None
-
-
-def _admit(scope: dict[str, Any], execution_id: UUID, listening: int) -> tuple[Watcher, int] | HttpResponse:
+def _admit(door: Door, scope: dict[str, Any], execution_id: UUID, listening: int) -> tuple[Watcher, int] | HttpResponse:
     close_old_connections()
     request = ASGIRequest(scope, BytesIO())
     try:
-        response: Any = _admission(request, execution_id=execution_id, listening=listening)
+        response: Any = door.admission(request, execution_id=execution_id, listening=listening)
         admitted: tuple[Watcher, int] | None = getattr(response, "admitted", None)
-        answer: HttpResponse = response if admitted else response.render()
-        return admitted or answer
+        if admitted:
+            return admitted
+        # REST framework's answers are written down last of all, where Django would do it.
+        answer: HttpResponse = response.render() if hasattr(response, "render") else response
+        return answer
     except Exception:
         # As Django's own handler does with what nobody foresaw.
         logger.exception("A stream could not be admitted")
