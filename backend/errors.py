@@ -36,6 +36,7 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     │   ├── RateLimited               rate_limited          with retry_after
     │   │   └── OrganisationBusy      organisation_busy     backend.apps.projects.errors
     │   ├── WorkspaceBusy             workspace_busy        backend.apps.projects.errors
+    │   ├── MigrationHeldUp           migration_held_up     backend.cli.errors
     │   ├── PortTaken                 port_taken            backend.cli.errors
     │   └── StackNotReady             stack_not_ready       backend.cli.errors
     ├── GitFailed                     git_failed            backend.apps.projects.errors

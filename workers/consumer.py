@@ -1,7 +1,11 @@
-"""The part of a worker's main process that takes messages, with one thing changed: it sends its events together.
+"""The part of a worker's main process that takes messages, with two things changed.
 
-Celery publishes the events of tasks at every turn of its loop, which takes a third of that process' time. Flower and
-everybody else who listens sees the same events, with the times at which they happened, up to PAUSE later.
+It sends its events together. Celery publishes the events of tasks at every turn of its loop, which takes a third of
+that process' time. Flower and everybody else who listens sees the same events, with the times at which they happened,
+up to PAUSE later.
+
+It gives a message that carries a task's former name the present one before anybody reads it, so that the work, the
+history and Flower know one name.
 """
 
 from __future__ import annotations
@@ -10,6 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from celery.worker.consumer import Consumer as CelerysConsumer
+
+from backend.apps.workflows.former_names import FORMER_NAMES, current_description, current_name
 
 PAUSE = 0.1
 """Seconds that events of tasks are collected for."""
@@ -30,6 +36,19 @@ class Consumer(CelerysConsumer):
         if self.hub and not self._flush_is_due:
             self._flush_is_due = True
             self.hub.call_later(PAUSE, self._flush_collected)
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:  # noqa: ANN401  (Celery's)
+        """Return what takes a message."""
+        take: Callable[[Any], Any] = super().create_task_handler(*args, **kwargs)
+
+        def take_renamed(message: Any) -> Any:  # noqa: ANN401  (kombu's Message)
+            headers = message.headers or {}
+            if headers.get("task") in FORMER_NAMES:
+                headers["task"] = current_name(headers["task"])
+                headers["argsrepr"] = current_description(str(headers.get("argsrepr", "")))
+            return take(message)
+
+        return take_renamed
 
     def _flush_collected(self) -> None:
         self._flush_is_due = False

@@ -33,3 +33,9 @@ class StackNotReady(TemporaryFailure):
     """The stack did not become ready in time."""
 
     code = "stack_not_ready"
+
+
+class MigrationHeldUp(TemporaryFailure):
+    """A migration needs a table that somebody has locked, and gave up so that nobody has to wait behind it."""
+
+    code = "migration_held_up"

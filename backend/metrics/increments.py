@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from backend.apps.workflows.former_names import current_name
 from backend.metrics.catalogue import BUCKETS
 
 Series = tuple[str, tuple[str, ...]]
@@ -74,4 +75,4 @@ def _count_attempt(total: Counter[Series], data: Mapping[str, Any], outcome: str
     if outcome == "again":
         total["repomill_waits_total", (code,)] += 1
     seconds = data.get("duration") if outcome != "cancelled" else None
-    count_attempt(total, method=str(data.get("method", "unknown")), outcome=outcome, seconds=seconds)
+    count_attempt(total, method=current_name(str(data.get("method", "unknown"))), outcome=outcome, seconds=seconds)

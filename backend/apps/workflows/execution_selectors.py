@@ -11,6 +11,7 @@ from django.db.models.expressions import RawSQL
 
 from backend.apps.authentication.models import User
 from backend.apps.workflows.access import LARGE, get_execution, visible_executions, visible_parts, visible_tasks
+from backend.apps.workflows.former_names import names_of
 from backend.apps.workflows.merged import Merged
 from backend.apps.workflows.models import ExecutionEvent, StepExecution, TaskExecution, WorkflowExecution
 
@@ -103,7 +104,7 @@ def list_tasks(
     if status is not None:
         rows = rows.filter(status=status)
     if method is not None:
-        rows = rows.filter(method=method)
+        rows = rows.filter(method__in=names_of(method))
     return _lean(rows)
 
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import models
 
 from backend.apps.credentials.secret import Secret
+from backend.apps.workflows.former_names import TaskName
 from backend.errors import Conflict
 
 FROZEN = "A version of a workflow never changes."
@@ -208,7 +209,7 @@ class TaskExecution(models.Model):
     """Which item of the list the chain is for, in a step with `each`; 0 elsewhere."""
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     project_id = models.UUIDField(null=True, blank=True)
-    method = models.CharField(max_length=100)
+    method = TaskName(max_length=100)
     arguments = models.JSONField(default=dict)
     description = models.CharField(max_length=300)
     """What an operator reads in Flower: project, step and method; never an argument."""

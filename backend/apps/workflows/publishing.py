@@ -19,6 +19,7 @@ from celery import chain
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from backend.apps.workflows.former_names import current_description
 from backend.apps.workflows.models import TaskExecution
 from backend.config.celery import app
 from backend.failpoints import Failpoint, reached
@@ -141,7 +142,7 @@ def _signature(task: TaskExecution) -> Any:  # noqa: ANN401  (Celery's Signature
     options: dict[str, Any] = {
         # The row's own id: a task in Flower is found in the database, and the reverse.
         "task_id": str(task.pk),
-        "argsrepr": task.description,
+        "argsrepr": current_description(task.description),
         "kwargsrepr": "",
     }
     if task.timeout_seconds:

@@ -39,6 +39,7 @@ class StepType:
         what is wrong. It must give the same chain for the same config.
     result: turns the links' results into what later steps read.
     generates: whether it can fill a generation of the execution's project.
+    former_names: what it was called before; stored definitions and executions that say so still work.
     """
 
     name: str
@@ -46,16 +47,20 @@ class StepType:
     links: Callable[[dict[str, Any]], list[Link]]
     result: Callable[[Sequence[Any]], Any] = last_result
     generates: bool = False
+    former_names: tuple[str, ...] = ()
 
 
 _registered: dict[str, StepType] = {}
+_renamed: dict[str, StepType] = {}
 
 
 def register(step_type: StepType) -> StepType:
     """Make a step type known. Raises ConfigurationError when another one has its name."""
-    known = _registered.setdefault(step_type.name, step_type)
-    if known is not step_type:
-        raise ConfigurationError(f"Two step types are called {step_type.name!r}.", field=step_type.name)
+    for name in (step_type.name, *step_type.former_names):
+        if (get(name) or step_type) is not step_type:
+            raise ConfigurationError(f"Two step types are called {name!r}.", field=name)
+    _registered[step_type.name] = step_type
+    _renamed.update(dict.fromkeys(step_type.former_names, step_type))
     return step_type
 
 
@@ -66,10 +71,10 @@ def register_installed() -> None:
 
 
 def get(name: str) -> StepType | None:
-    """Return the step type of that name, or None."""
-    return _registered.get(name)
+    """Return the step type of that name, or that had it once; None where there is none."""
+    return _registered.get(name) or _renamed.get(name)
 
 
 def names() -> list[str]:
-    """Return the names of all step types, sorted."""
+    """Return the present names of all step types, sorted."""
     return sorted(_registered)

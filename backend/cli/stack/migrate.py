@@ -8,10 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backend.cli.errors import MigrationHeldUp
 from backend.cli.stack.settings import OPERATOR, OPERATOR_PASSWORD
 from backend.config.environment import load
 from backend.config.secret_files import read_or_create
 from backend.errors import ConfigurationError
+
+LOCK_NOT_AVAILABLE = "55P03"
 
 if TYPE_CHECKING:
     from backend.apps.authentication.models import User
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 def prepare_database() -> int:
     """Apply the missing migrations, make the operator's account, and return how many migrations that were.
 
-    Raises ConfigurationError when the database cannot be reached.
+    Raises ConfigurationError when the database cannot be reached, MigrationHeldUp when a migration waited in vain for a
+    table that somebody uses.
     """
     from django.conf import settings
     from django.db import OperationalError, connections
@@ -32,6 +36,9 @@ def prepare_database() -> int:
         applied = apply_migrations()
         ensure_operator()
     except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            hint = "Nothing is half done. Run `repomill migrate` again, at a quieter time if need be."
+            raise MigrationHeldUp(hint=hint) from error
         raise ConfigurationError(
             f"The database cannot be used: {str(error).strip().splitlines()[0]}",
             field="DATABASE_URL",
@@ -56,9 +63,16 @@ def pending_migrations() -> list[str]:
 def apply_migrations() -> int:
     """Apply what is missing and return how many migrations that were."""
     from django.core.management import call_command
+    from django.db import connection
+
+    from backend.unlocked_indexes import LOCK_PATIENCE
 
     pending = pending_migrations()
     if pending:
+        if connection.vendor == "postgresql":
+            # Who waits for a table's lock has everybody else wait behind, for however long one transaction takes.
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET lock_timeout = '{LOCK_PATIENCE}s'")
         call_command("migrate", verbosity=0, interactive=False)
     return len(pending)
 

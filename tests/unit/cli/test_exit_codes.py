@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.cli.errors import FolderLocked, PortTaken, ProcessDied, StackNotReady, StackRunning
+from backend.cli.errors import FolderLocked, MigrationHeldUp, PortTaken, ProcessDied, StackNotReady, StackRunning
 from backend.cli.exit_codes import exit_code_for
 from backend.errors import (
     ConfigurationError,
@@ -40,6 +40,7 @@ class InvalidColour(InvalidInput):
         (RemoteUnreachable(), 6),
         (RateLimited(), 6),
         (PortTaken(), 6),
+        (MigrationHeldUp(), 6),
         (StackNotReady(), 6),
         (ConfigurationError(), 7),
         (PermissionRefused(), 8),

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from django.db import OperationalError
+from psycopg.errors import LockNotAvailable
 
 from backend.apps.authentication.models import User
+from backend.cli.errors import MigrationHeldUp
 from backend.cli.stack import migrate
 from backend.config.environment import load
 from backend.errors import ConfigurationError
@@ -61,3 +63,13 @@ def test_a_database_that_cannot_be_reached_is_a_configuration_error(monkeypatch:
     with pytest.raises(ConfigurationError, match=r"cannot be used: connection refused$") as caught:
         migrate.prepare_database()
     assert caught.value.place["field"] == "DATABASE_URL"
+
+
+def test_a_migration_does_not_wait_for_long_with_everybody_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait_in_vain() -> int:
+        raise OperationalError("canceling statement due to lock timeout") from LockNotAvailable()
+
+    monkeypatch.setattr(migrate, "apply_migrations", wait_in_vain)
+    with pytest.raises(MigrationHeldUp, match="locked") as caught:
+        migrate.prepare_database()
+    assert "again" in str(caught.value.hint)

@@ -7,6 +7,7 @@ import pytest
 from celery.worker.consumer import Consumer as CelerysConsumer
 
 import celeryconfig
+from backend.apps.workflows import former_names
 from backend.config.celery import app
 from workers.consumer import PAUSE, Consumer
 
@@ -61,3 +62,21 @@ def test_nothing_is_kept_back_at_the_end(made):
 def test_a_pool_without_a_loop_collects_nothing(made):
     made.hub = None
     made.on_send_event_buffered()
+
+
+def test_a_message_with_a_former_name_is_taken_with_the_present_one(made, monkeypatch):
+    monkeypatch.setitem(former_names.FORMER_NAMES, "generation.make", "generation.generate")
+    taken: list[Any] = []
+    monkeypatch.setattr(CelerysConsumer, "create_task_handler", lambda self: taken.append)
+    take = made.create_task_handler()
+    for name in ("generation.make", "generation.generate", "strange"):
+        take(Mock(headers={"task": name, "argsrepr": f"shop · {name}"}))
+    take(Mock(headers=None))
+    assert [message.headers and message.headers["task"] for message in taken] == [
+        "generation.generate",
+        "generation.generate",
+        "strange",
+        None,
+    ]
+    assert taken[0].headers["argsrepr"] == "shop · generation.generate"
+    assert taken[2].headers["argsrepr"] == "shop · strange"

@@ -18,6 +18,7 @@ from backend.apps.workflows.definitions.definition import Step
 from backend.apps.workflows.definitions.rendering import render
 from backend.apps.workflows.definitions.schema import check
 from backend.apps.workflows.execution.statements import insert
+from backend.apps.workflows.former_names import current_name
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 from backend.apps.workflows.publishing import publish_chain, sending
 from backend.errors import InvalidInput
@@ -129,9 +130,9 @@ def _chain(
             user_id=execution.user_id,
             project_id=execution.project_id,
             grant=execution.grant,
-            method=link.method,
+            method=current_name(link.method),
             arguments=link.arguments,
-            description=f"{label} · {which} · {link.method}"[:300],
+            description=f"{label} · {which} · {current_name(link.method)}"[:300],
             max_retries=step.max_retries,
             timeout_seconds=step.timeout_seconds,
             ready=position == 0,

@@ -1,24 +1,9 @@
 """Indexes in the order of the lists. On PostgreSQL they are built while everything goes on; SQLite has one writer anyway."""
 
-from typing import Any
-
 from django.conf import settings
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
-
-class AddIndexBeside(AddIndexConcurrently):
-    """Adds an index: without locking the table where the database can."""
-
-    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        beside = schema_editor.connection.vendor == "postgresql"
-        operation = super() if beside else super(AddIndexConcurrently, self)
-        operation.database_forwards(app_label, schema_editor, from_state, to_state)
-
-    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        beside = schema_editor.connection.vendor == "postgresql"
-        operation = super() if beside else super(AddIndexConcurrently, self)
-        operation.database_backwards(app_label, schema_editor, from_state, to_state)
+from backend.unlocked_indexes import AddIndexBeside
 
 
 class Migration(migrations.Migration):

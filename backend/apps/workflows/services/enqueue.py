@@ -14,6 +14,7 @@ from backend.apps.authentication.models import User
 from backend.apps.credentials.services.sealing import hide_tokens, seal_tokens
 from backend.apps.workflows.definitions.json_values import check_json
 from backend.apps.workflows.execution.chains import send
+from backend.apps.workflows.former_names import current_name
 from backend.apps.workflows.methods import check_call
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.publishing import sending
@@ -42,6 +43,7 @@ def enqueue_method(
     Raises InvalidInput for a method that there is not, and for arguments that it does not take or that are not JSON;
     Conflict for a key that was used for something else.
     """
+    method = current_name(method)
     check_json(arguments, where="arguments")
     check_call(method, arguments)
     if not KEY.fullmatch(key):

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from backend.apps.workflows.execution.chains import send
 from backend.apps.workflows.execution.reopening import ANEW
+from backend.apps.workflows.former_names import current_name
 from backend.apps.workflows.methods import check_call
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.publishing import sending
@@ -47,6 +48,7 @@ def enqueue_calls(
 
     Raises InvalidInput as `enqueue_method` does.
     """
+    method = current_name(method)
     for call in calls[:1]:
         check_call(method, call.arguments)
     out = sending(timezone.now())
