@@ -24,6 +24,7 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     │   ├── RepositoryExists          repository_exists     backend.apps.projects.errors
     │   ├── OrganisationInactive      organisation_inactive  backend.apps.projects.errors
     │   ├── FileChanged               precondition_failed   backend.apps.projects.errors
+    │   ├── ContentMissing            content_missing       backend.apps.projects.errors
     │   ├── Diverged                  diverged              backend.apps.projects.errors
     │   ├── FolderLocked              folder_locked         backend.cli.errors
     │   ├── StackRunning              stack_running         backend.cli.errors
@@ -37,6 +38,7 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     │   │   └── OrganisationBusy      organisation_busy     backend.apps.projects.errors
     │   ├── WorkspaceBusy             workspace_busy        backend.apps.projects.errors
     │   ├── MigrationHeldUp           migration_held_up     backend.cli.errors
+    │   ├── StorageUnavailable        storage_unavailable   backend.apps.projects.errors
     │   ├── PortTaken                 port_taken            backend.cli.errors
     │   └── StackNotReady             stack_not_ready       backend.cli.errors
     ├── GitFailed                     git_failed            backend.apps.projects.errors

@@ -18,6 +18,7 @@ class Failpoint(Enum):
     AFTER_CLAIM = "after the claim"
     WORKSPACE_WRITTEN = "after the files were written, before they are committed"
     COMMITTED = "after the commit in the git store, before its record"
+    SHARED = "after the commit's pack was put into the storage, before its record"
     PACKAGED = "after the archive took its place, before its record"
     CREATED = "after a host made a repository, before it is pushed to"
     PUSHED = "after the push, before its record"
@@ -33,8 +34,9 @@ class Failpoint(Enum):
     REPUBLISHING = "in the reconciler, before it sends what was lost"
 
 
-OF_EVERY_RUN = tuple(point for point in Failpoint if point is not Failpoint.CREATED)
-"""Those that any run reaches. CREATED needs a host with an API; the contract of the hosts strikes there."""
+OF_EVERY_RUN = tuple(point for point in Failpoint if point not in {Failpoint.CREATED, Failpoint.SHARED})
+"""Those that any run reaches. CREATED needs a host with an API; the contract of the hosts strikes there. SHARED needs a
+storage that several machines exchange their commits through; the tests of those strike there."""
 
 Hook = Callable[[Failpoint], None]
 _hook: Hook | None = None

@@ -2,7 +2,8 @@
 
 It is read once per process by `load`. A senseless value stops the process with the variable's name.
 Secrets that Repomill makes for itself are not read from here, see `backend.config.secret_files`. A URL that holds a
-password can lie in a file whose path is given: DATABASE_URL_FILE for DATABASE_URL, REDIS_URL_FILE for REDIS_URL.
+password can lie in a file whose path is given: DATABASE_URL_FILE for DATABASE_URL, REDIS_URL_FILE for REDIS_URL, and
+REPOMILL_STORAGE_URL_FILE for REPOMILL_STORAGE_URL.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from urllib.parse import quote, urlsplit
 from environs import Env, EnvError
 
 from backend.config.rates import Rate, read_rate
+from backend.config.storage_url import check_storage_url
 from backend.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -101,6 +103,10 @@ class Environment:
     """REPOMILL_AGENT_ACTIONS_DAYS: how long the audit trail keeps what an agent did; default 365."""
     flower_control: bool
     """REPOMILL_FLOWER_CONTROL: let Flower stop workers and revoke tasks; default no, it only watches."""
+    storage_url: str
+    """REPOMILL_STORAGE_URL, or the content of the file REPOMILL_STORAGE_URL_FILE: the storage through which hosts that
+    share no folder exchange what they generate and keep archives, such as s3://bucket/prefix?endpoint=https://...;
+    empty: all of them have the data folder, and nothing is uploaded."""
 
     @property
     def embedded_broker(self) -> bool:
@@ -181,6 +187,7 @@ def _parse(env: Env) -> Environment:
         traces_to=env.str("REPOMILL_TRACES_TO", ""),
         agent_actions_days=env.int("REPOMILL_AGENT_ACTIONS_DAYS", 365),
         flower_control=env.bool("REPOMILL_FLOWER_CONTROL", False),
+        storage_url=_url(env, "REPOMILL_STORAGE_URL"),
     )
 
 
@@ -209,6 +216,7 @@ def _check(environment: Environment) -> Environment:
             field="BACKEND_URL",
         )
     _check_telling(environment)
+    check_storage_url(environment.storage_url)
     for name, value in (
         ("REPOMILL_LEASE_SECONDS", environment.lease_seconds),
         ("REPOMILL_RECONCILE_SECONDS", environment.reconcile_seconds),

@@ -88,6 +88,21 @@ class FileChanged(Conflict):
     code = "precondition_failed"
 
 
+class ContentMissing(Conflict):
+    """The storage does not hold what was generated.
+
+    place: `commit`, and `digest`, the SHA-256 of the object that is missing or is not what it was.
+    """
+
+    code = "content_missing"
+
+
+class StorageUnavailable(TemporaryFailure):
+    """The storage that the hosts share does not answer, or refuses."""
+
+    code = "storage_unavailable"
+
+
 class Diverged(Conflict):
     """The remote repository has moved on since the last export."""
 

@@ -219,6 +219,29 @@ class GeneratedProject(Timestamped):
         ]
 
 
+class StoredPack(models.Model):
+    """What the storage `packs` holds of a project's git store: one commit, with all that came before it elsewhere.
+
+    Written once the pack is there. Its key is the project's id and the digest.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="packs")
+    commit = models.CharField(max_length=64)
+    follows = models.JSONField(default=list, blank=True)
+    """Commits whose own packs hold what this one leaves out."""
+    depth = models.PositiveIntegerField(default=0)
+    """How many packs, one after the other, have to be fetched before it."""
+    size = models.PositiveBigIntegerField()
+    digest = models.CharField(max_length=64)
+    """The SHA-256 of the pack."""
+    made_on = models.CharField(max_length=255)
+    """The host that made it, whose own git store has it too."""
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "commit"], name="one_pack_per_commit")]
+
+
 class ProjectFile(models.Model):
     """One file of a generation."""
 

@@ -38,6 +38,7 @@ SETTINGS = {
     "REPOMILL_FLOWER_CONTROL": "flower_control",
     "REPOMILL_LOG_FORMAT": "log_format",
     "REPOMILL_TRACES_TO": "traces_to",
+    "REPOMILL_STORAGE_URL": "storage_url",
 }
 
 

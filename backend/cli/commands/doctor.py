@@ -66,7 +66,9 @@ def all_checks() -> list[Check]:
     queues = [queue.name for queue in app.conf.task_queues]
     return [
         *ground,
-        configuration.check_extras(environment, storage_backend=settings.STORAGES["default"]["BACKEND"]),
+        configuration.check_extras(
+            environment, storage_backend=settings.STORAGES.get("archives", {}).get("BACKEND", "")
+        ),
         configuration.check_delivery(app.conf),
         data,
         *brokers,

@@ -11,6 +11,7 @@ from redis.retry import Retry
 
 from backend.config.environment import ROOT, load
 from backend.config.secret_files import read_or_create
+from backend.config.storage_url import storages_of
 
 ENVIRONMENT = load()
 
@@ -144,6 +145,12 @@ ARCHIVES_DIR = DATA_DIR / "archives"
 # Who sends an archive to those who download it, and where the web server in front has them (docs/guides/downloads.md).
 ARCHIVES_SENT_BY = ENVIRONMENT.archives_sent_by
 ARCHIVES_LOCATION = ENVIRONMENT.archives_location
+# Where hosts that share no folder keep archives, and exchange what they generate. Without it nothing is exchanged.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    **storages_of(ENVIRONMENT.storage_url),
+}
 PROJECT_TEMPLATES_DIR = DATA_DIR / "templates"
 # Repositories of the host `git` that live on this machine; `export_to_git` may create one below here, and only here.
 LOCAL_REPOSITORIES_DIR = DATA_DIR / "repositories"

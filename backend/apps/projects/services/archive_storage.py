@@ -1,8 +1,8 @@
 """Where archives are kept: Django's storage `archives`, by default the folder ARCHIVES_DIR.
 
-Rows hold keys relative to it, so that the folder can be moved, or become a bucket: an installation that sets
-STORAGES["archives"] (with django-storages, say) needs nothing else. On the file system an archive is written beside its
-place and renamed into it; for any other storage it is written to this machine first and then handed over.
+Rows hold keys relative to it, so that the folder can be moved, or become a bucket: REPOMILL_STORAGE_URL says where. On
+the file system an archive is written beside its place and renamed into it; for any other storage it is written to this
+machine first and then handed over.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from backend.apps.projects.models import Archive
 from backend.apps.projects.services.archives import ArchiveFile
+from backend.apps.projects.services.storage_answers import storage_answers
 from backend.errors import NotFound, TemporaryFailure
 
 ALIAS = "archives"
@@ -45,7 +46,7 @@ def publish(key: str, *, write: Callable[[Path], ArchiveFile]) -> ArchiveFile:
     storage = archives_storage()
     if isinstance(storage, FileSystemStorage):
         return write(Path(storage.path(key)))
-    with tempfile.TemporaryDirectory(prefix="repomill-archive-") as folder:
+    with storage_answers(), tempfile.TemporaryDirectory(prefix="repomill-archive-") as folder:
         written = write(Path(folder) / Path(key).name)
         storage.delete(key)
         with written.path.open("rb") as file:
@@ -75,16 +76,18 @@ def sweep_leftovers(*, now: float) -> int:
 
 def remove_archives(*, folder: str) -> None:
     """Remove the archives of one generation, which are kept under its id; nothing happens when there are none."""
-    storage = archives_storage()
-    try:
+    remove_folder(archives_storage(), folder)
+
+
+def remove_folder(storage: Storage, folder: str) -> None:
+    """Remove a folder of any storage with the files in it; nothing happens when there is none."""
+    with storage_answers(), suppress(FileNotFoundError):
         _, names = storage.listdir(folder)
-    except FileNotFoundError:
-        return
-    for name in names:
-        storage.delete(f"{folder}/{name}")
-    if isinstance(storage, FileSystemStorage):
-        # On a file system the folder itself is there too.
-        storage.delete(folder)
+        for name in names:
+            storage.delete(f"{folder}/{name}")
+        if isinstance(storage, FileSystemStorage):
+            # On a file system the folder itself is there too.
+            storage.delete(folder)
 
 
 def real_path(key: str) -> str:
@@ -109,8 +112,9 @@ def open_to_send(archive: Archive) -> tuple[BinaryIO, int]:
         if isinstance(storage, FileSystemStorage):
             file, size = _open_regular(storage.path(archive.path))
         else:
-            file = cast(BinaryIO, storage.open(archive.path, "rb"))
-            size = storage.size(archive.path)
+            with storage_answers():
+                file = cast(BinaryIO, storage.open(archive.path, "rb"))
+                size = storage.size(archive.path)
     except OSError as error:
         raise _gone(archive) from error
     if size != archive.size:
@@ -138,10 +142,11 @@ def _gone(archive: Archive) -> NotFound:
 def is_whole(archive: Archive) -> bool:
     """Return whether the archive is there and has the bytes that were recorded."""
     storage = archives_storage()
-    if not storage.exists(archive.path) or storage.size(archive.path) != archive.size:
-        return False
     digest = hashlib.sha256()
-    with open_archive(archive) as file:
-        for chunk in file.chunks(CHUNK):
-            digest.update(chunk)
+    with storage_answers():
+        if not storage.exists(archive.path) or storage.size(archive.path) != archive.size:
+            return False
+        with open_archive(archive) as file:
+            for chunk in file.chunks(CHUNK):
+                digest.update(chunk)
     return digest.hexdigest() == archive.digest

@@ -16,6 +16,7 @@ from backend.apps.projects.models import GeneratedProject, Project
 from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.archive_storage import remove_archives
 from backend.apps.projects.services.git_store import GitStore
+from backend.apps.projects.services.pack_storage import remove_packs
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.apps.workflows.services.enqueue import enqueue_method
@@ -70,6 +71,7 @@ def remove_files(*, project_id: str, generations: Sequence[str]) -> None:
         remove_archives(folder=str(generation))
     ProjectGenerator(str(project)).cleanup()
     GitStore.for_project(project).remove()
+    remove_packs(project_id=project)
 
 
 def _require_rest(project: Project) -> None:

@@ -84,6 +84,8 @@ def record(generation: GeneratedProject, commit: Commit, *, seal: str) -> None:
             content_digest=commit.content_digest,
             empty_directories=list(commit.content.empty_directories),
             workspace_seal=seal,
+            # Of the host that has just written it; another one may have opened the generation.
+            output_directory=_workspace_of(generation.pk),
             total_files=len(commit.files),
             total_size=commit.size,
             completed_at=now,
@@ -121,6 +123,10 @@ def fail_abandoned(*, now: datetime) -> int:
     )
 
 
+def _workspace_of(generation: UUID) -> str:
+    return str(Path(settings.GENERATED_PROJECTS_DIR) / str(generation))
+
+
 def _existing_or_new(*, project: Project, user: User, execution_id: UUID | None) -> GeneratedProject:
     if execution_id is not None:
         known = GeneratedProject.objects.filter(project=project, workflow_execution_id=execution_id).first()
@@ -131,7 +137,7 @@ def _existing_or_new(*, project: Project, user: User, execution_id: UUID | None)
     values = {
         "id": identifier,
         "created_by": user,
-        "output_directory": str(Path(settings.GENERATED_PROJECTS_DIR) / str(identifier)),
+        "output_directory": _workspace_of(identifier),
         "parent_commit": before.commit if before else "",
     }
     if execution_id is None:

@@ -21,6 +21,7 @@ from uuid import UUID
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import Archive, GeneratedProject, Project
 from backend.apps.projects.services.changes import changes_to, require_paths
+from backend.apps.projects.services.commit_sharing import share
 from backend.apps.projects.services.content import Content, content_file
 from backend.apps.projects.services.generation_plan import plan_of
 from backend.apps.projects.services.generation_records import fail, open_generation, record
@@ -70,6 +71,8 @@ def generate(
             generation.refresh_from_db()
             commit = work.commit(generation, plan=plan, remove=gone)
             reached(Failpoint.COMMITTED)
+            # Before the record: what is recorded can be had on every host.
+            work.share(generation, commit)
             record(generation, commit, seal=work.workspace.seal())
     except RepomillError as error:
         if gives_up(error) if gives_up else not error.retryable:
@@ -145,6 +148,12 @@ class _Work:
             raise TemporaryFailure(CHANGED, hint=TRY_AGAIN) from error
         reached(Failpoint.WORKSPACE_WRITTEN)
         return self.store.commit_changes(changes, base=reference.commit, **following)
+
+    def share(self, generation: GeneratedProject, commit: Commit) -> None:
+        """Let the other hosts have the commit, where they share no folder with this one."""
+        base = generation.based_on
+        follows = {generation.commit, generation.parent_commit, base.commit if base else ""} - {"", commit.commit}
+        share(self.store, project_id=self.project.pk, commit=commit.commit, follows=follows)
 
     def _commit_all(self, plan: Plan, following: Mapping[str, Any]) -> Commit:
         """Commit the workspace, which holds the plan and nothing else: a commit with files missing would be the worst.

@@ -5,7 +5,8 @@ no attribute, filter or ignore rule of the content can act, and every file is in
 and compared, because a commit with files missing would be the worst of failures. The same content, parent and time give
 the same commit.
 
-It pushes nothing (`hosts` does) and records nothing in the database (`generations` does).
+A commit that only another host's store has is fetched when it is asked for, where hosts exchange commits
+(`commit_sharing`). It pushes nothing (`hosts` does) and records nothing in the database (`generations` does).
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from django.conf import settings
 
 from backend.apps.projects.errors import GitFailed
 from backend.apps.projects.services.changes import Changes
+from backend.apps.projects.services.commit_sharing import bring, has_name
 from backend.apps.projects.services.content import Content, ContentFile, Tree
 from backend.apps.projects.services.fast_import import EXECUTABLE, ImportedFile, Importer
 from backend.apps.projects.services.git_objects import COMMIT, CommittedTree, Objects, TreeFile, reading
 from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_words import clean
+from backend.apps.projects.services.pack_storage import packs_storage
 from backend.apps.projects.services.workspace import Workspace
 from backend.errors import Conflict, InvalidInput, NotFound
 
@@ -113,8 +116,9 @@ def create_bare(path: Path, *, branch: str, mode: int) -> bool:
 class GitStore:
     """A bare repository that nobody but Repomill writes to."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, project_id: UUID | None = None) -> None:
         self.path = path
+        self._project_id = project_id
 
     @classmethod
     def for_project(cls, project_id: UUID | str) -> GitStore:
@@ -123,7 +127,7 @@ class GitStore:
             name = UUID(str(project_id))
         except ValueError as error:
             raise InvalidInput(f"{str(project_id)[:100]!r} is no project id.", field="project_id") from error
-        return cls(Path(settings.GIT_STORES_DIR) / f"{name}.git")
+        return cls(Path(settings.GIT_STORES_DIR) / f"{name}.git", project_id=name)
 
     def exists(self) -> bool:
         """Return whether the store is there."""
@@ -137,6 +141,18 @@ class GitStore:
         """Remove the store with the history in it; nothing happens when it is gone."""
         with suppress(FileNotFoundError):
             shutil.rmtree(self.path)
+
+    def bring(self, *commits: str) -> None:
+        """See that the store has commits that another host has made; those that nobody has are left to the caller.
+
+        Every method here does so by itself; it is for who reads the folder directly.
+        Raises ContentMissing where one of them is lost, StorageUnavailable.
+        """
+        if self._project_id is None or packs_storage() is None:
+            return
+        for commit in commits:
+            if COMMIT.fullmatch(commit) and not has_name(self, commit):
+                bring(self, project_id=self._project_id, commit=commit)
 
     def commit(self, workspace: Workspace, *, message: str, parent: str | None, when: datetime) -> Commit:
         """Commit everything in the workspace and return the commit; the parent itself when it has the same tree.
@@ -196,6 +212,7 @@ class GitStore:
 
     def log(self, commit: str, *, limit: int = 100) -> list[LogEntry]:
         """Return a commit and what came before it, newest first. Raises NotFound."""
+        self.bring(commit)
         with self.reading() as objects:
             return [entry for entry, _ in zip(_history(objects, commit), range(limit), strict=False)]
 
@@ -206,7 +223,10 @@ class GitStore:
 
     def has(self, commit: str) -> bool:
         """Return whether the store has this commit; False for what is no commit id."""
-        if not isinstance(commit, str) or not COMMIT.fullmatch(commit) or not self.exists():
+        if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
+            return False
+        self.bring(commit)
+        if not self.exists():
             return False
         with self.reading() as objects:
             return objects.has(commit)
@@ -218,6 +238,7 @@ class GitStore:
 
     def require(self, commits: Collection[str]) -> None:
         """Raise Conflict unless the store has all of these commits."""
+        self.bring(*commits)
         lost = set(commits)
         if self.exists():
             with self.reading() as objects:
@@ -230,12 +251,14 @@ class GitStore:
 
     def is_ancestor(self, ancestor: str, *, of: str) -> bool:
         """Return whether one commit is the other, or came before it."""
+        self.bring(of)
         with self.reading() as objects:
             return any(entry.commit == ancestor for entry in _history(objects, of))
 
     @contextmanager
     def tree(self, commit: str, *, empty_directories: tuple[str, ...] = ()) -> Iterator[CommittedTree]:
         """Open the tree of a commit for reading, one file at a time. Raises NotFound."""
+        self.bring(commit)
         with self.reading() as objects:
             yield CommittedTree(objects, commit=commit, empty_directories=empty_directories)
 

@@ -80,6 +80,7 @@ class Comparison:
     @contextmanager
     def patch(self) -> Iterator[BinaryIO]:
         """Give the unified diff as a stream of bytes, which `git apply` reads; binary files are only named."""
+        self.store.bring(self.old, self.new)
         arguments = ("-p", "--no-ext-diff", "--no-textconv", "--full-index", self.old or EMPTY_TREE, self.new)
         # An empty tree as the source of attributes: the content cannot say how it is shown.
         with started(

@@ -25,6 +25,7 @@ def open_recorded(file: ProjectFile) -> BinaryIO:
     """
     generation = file.generated_project
     store = GitStore.for_project(generation.project_id)
+    store.bring(generation.commit)
     if not generation.commit or not store.exists():
         raise NotFound("The file's content is no longer there.", path=file.file_path)
     found = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  (the caller closes it)
