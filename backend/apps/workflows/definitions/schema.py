@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,7 +119,12 @@ def check(value: Any, schema: Mapping[str, Any]) -> Misfit | None:  # noqa: ANN4
 
 def check_with_expressions(value: Any, schema: Mapping[str, Any]) -> Misfit | None:  # noqa: ANN401  (JSON)
     """Like `check`, for a value whose expressions are not filled in yet: a string with one may stand for anything."""
-    errors = [error for error in Checker(schema).iter_errors(value) if not _is_open(error)]
+    return check_open(value, schema, is_open=lambda text: "${{" in text)
+
+
+def check_open(value: Any, schema: Mapping[str, Any], *, is_open: Callable[[str], bool]) -> Misfit | None:  # noqa: ANN401
+    """Like `check`, for a value in which some texts may stand for anything. is_open: says of a text whether it does."""
+    errors = [error for error in Checker(schema).iter_errors(value) if not _is_open(error, is_open)]
     return _most_telling(errors)
 
 
@@ -141,8 +146,10 @@ def _most_telling(errors: list[ValidationError]) -> Misfit | None:
     return None if error is None else _explain(error)
 
 
-def _is_open(error: ValidationError) -> bool:
-    return any("${{" in text for text in _texts(error.instance)) or any(_is_open(part) for part in error.context or ())
+def _is_open(error: ValidationError, is_open: Callable[[str], bool]) -> bool:
+    if any(is_open(text) for text in _texts(error.instance)):
+        return True
+    return any(_is_open(part, is_open) for part in error.context or ())
 
 
 def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401
