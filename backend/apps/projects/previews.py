@@ -11,7 +11,7 @@ from backend.apps.projects.services.dry_generation import DryGeneration
 from backend.apps.projects.services.dry_tree import tree_of
 from backend.apps.workflows.definitions.unknown import Unknown
 from backend.apps.workflows.file_trees import FileTree
-from backend.apps.workflows.previews import Asked, Effect, Preview, register, register_drawing
+from backend.apps.workflows.previews import NOT_SHOWN, Asked, Effect, Preview, register, register_drawing
 from backend.errors import InvalidInput
 
 MEMORY = "projects.generation"
@@ -69,7 +69,10 @@ def _package(asked: Asked) -> Preview:
 
 def _draw(memory: Mapping[str, Any]) -> FileTree | None:
     found = memory.get(MEMORY)
-    return tree_of(found) if isinstance(found, DryGeneration) else None
+    if not isinstance(found, DryGeneration):
+        return None
+    found.incomplete += [f"Items of {step} that are not shown may generate more." for step in memory.get(NOT_SHOWN, ())]
+    return tree_of(found)
 
 
 def _files(count: int) -> str:

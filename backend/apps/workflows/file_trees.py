@@ -29,10 +29,11 @@ class ShownFile:
 class FileTree:
     """All files, sorted by path; `more` are not among them. against: the generation that they are compared with.
 
-    incomplete: why some files may be missing here, as sentences.
+    directories: those that would stay empty. incomplete: why some files may be missing here, as sentences.
     """
 
     files: tuple[ShownFile, ...]
+    directories: tuple[str, ...]
     more: int
     added: int
     changed: int

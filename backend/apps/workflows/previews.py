@@ -16,6 +16,9 @@ from backend.apps.authentication.project_access import KnownProject
 from backend.apps.workflows.file_trees import FileTree
 from backend.errors import ConfigurationError
 
+NOT_SHOWN = "workflows.not_shown"
+"""The part of a dry run's memory that names the repeated steps of whose items some were left out."""
+
 
 class Unclear(Exception):
     """What a method would do cannot be worked out from what is known. The text says why, as a sentence."""

@@ -61,6 +61,7 @@ class _Drawing:
         content = self.generation.content or Content((), ())
         return FileTree(
             files=tuple(files),
+            directories=content.empty_directories[:MOST_FILES],
             more=len(statuses) - len(files),
             total_size=content.size,
             against=str(self.present.pk) if self.present else None,

@@ -109,7 +109,7 @@ class _Doing:
         shown = len(results)
         if shown < len(items):
             work.warnings.append(f"Of the {len(items)} items of the step {step.id!r}, the first {shown} are shown.")
-            work.memory.setdefault("not_shown", []).append(step.id)
+            work.memory.setdefault(previews.NOT_SHOWN, []).append(step.id)
         results += [Unknown.of(f"steps.{step.id}.result[{index}]") for index in range(shown, len(items))]
         return DryStep.of(
             step,
