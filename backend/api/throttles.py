@@ -99,6 +99,12 @@ class UserThrottle(Throttle):
             yield str(request.user.pk), 1
 
 
+class DryRunThrottle(UserThrottle):
+    """Users who ask what a workflow would do, which takes longer than most of what can be asked."""
+
+    setting = "dry_run"
+
+
 class AddressThrottle(Throttle):
     """Everybody without a token by their address."""
 

@@ -23,6 +23,7 @@ COMMANDS: Final[list[tuple[str, str, str]]] = [
     ("demo", "backend.cli.commands.demo:demo", "Publish a small web service, and show each step of it."),
     ("up", "backend.cli.commands.up:up", "Start everything on this machine: web, workers, beat, Flower, broker."),
     ("run", "backend.cli.commands.run:run", "Start a run of a workflow."),
+    ("dry-run", "backend.cli.commands.dry_run:dry_run", "Show what a run would do, with nothing done."),
     ("show", "backend.cli.commands.show:show", "Show a run: steps, attempts, waits, results."),
     ("executions", "backend.cli.commands.executions:executions", "List runs, newest first."),
     ("call", "backend.cli.commands.call:call", "Do one service method as a task, outside any workflow."),

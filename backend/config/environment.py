@@ -72,6 +72,8 @@ class Environment:
     """REPOMILL_RATE_USER: how often a user may call the API, such as 12000/minute (the default), or none."""
     rate_address: Rate | None
     """REPOMILL_RATE_ADDRESS: how often an address may call it without a token; default 600/minute."""
+    rate_dry_run: Rate | None
+    """REPOMILL_RATE_DRY_RUN: how often a user may ask what a workflow would do; default 60/minute."""
     rate_login: Rate | None
     """REPOMILL_RATE_LOGIN: how often an address may try passwords and refresh tokens; default 30/minute. For one
     account, from all addresses together, it is five times that."""
@@ -175,6 +177,7 @@ def _parse(env: Env) -> Environment:
         worker_concurrency=env.int("REPOMILL_WORKER_CONCURRENCY", 2),
         rate_user=read_rate("REPOMILL_RATE_USER", env.str("REPOMILL_RATE_USER", "") or "12000/minute"),
         rate_address=read_rate("REPOMILL_RATE_ADDRESS", env.str("REPOMILL_RATE_ADDRESS", "") or "600/minute"),
+        rate_dry_run=read_rate("REPOMILL_RATE_DRY_RUN", env.str("REPOMILL_RATE_DRY_RUN", "") or "60/minute"),
         rate_login=read_rate("REPOMILL_RATE_LOGIN", env.str("REPOMILL_RATE_LOGIN", "") or "30/minute"),
         proxies=env.int("REPOMILL_PROXIES", 0),
         largest_body=env.int("REPOMILL_LARGEST_BODY", 10 * 1024 * 1024),

@@ -13,5 +13,6 @@ class AgentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the app's step types."""
+        """Register the app's step types, and what previews its tasks."""
         import_module("backend.apps.agents.step_types")
+        import_module("backend.apps.agents.previews")

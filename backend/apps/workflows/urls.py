@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from backend.apps.workflows.api.control import ExecutionControlViewSet
+from backend.apps.workflows.api.dry_runs import DryRunViewSet
 from backend.apps.workflows.api.events import EventViewSet
 from backend.apps.workflows.api.executions import ExecutionViewSet, StepTaskViewSet, StepViewSet
 from backend.apps.workflows.api.tasks import TaskViewSet
@@ -17,6 +18,7 @@ CONTROLS = ("pause", "resume", "cancel", "retry", "rerun")
 urlpatterns = [
     path("workflows/", WorkflowViewSet.as_view({"get": "list", "post": "create"}), name="workflows"),
     path("workflows/validate/", WorkflowViewSet.as_view({"post": "check"}), name="workflow-check"),
+    path("workflows/dry-run/", DryRunViewSet.as_view({"post": "of_definition"}), name="definition-dry-run"),
     path("workflows/schema/", VocabularyViewSet.as_view({"get": "definition_schema"}), name="workflow-schema"),
     path("workflows/step-types/", VocabularyViewSet.as_view({"get": "step_types"}), name="step-types"),
     path("workflows/methods/", VocabularyViewSet.as_view({"get": "methods"}), name="methods"),
@@ -24,6 +26,7 @@ urlpatterns = [
     path(f"{WORKFLOW}versions/", VersionViewSet.as_view({"get": "list"}), name="workflow-versions"),
     path(f"{WORKFLOW}versions/<int:number>/", VersionViewSet.as_view({"get": "retrieve"}), name="workflow-version"),
     path(f"{WORKFLOW}execute/", ExecutionViewSet.as_view({"post": "execute"}), name="workflow-execute"),
+    path(f"{WORKFLOW}dry-run/", DryRunViewSet.as_view({"post": "of_workflow"}), name="workflow-dry-run"),
     path("workflows/executions/", ExecutionViewSet.as_view({"get": "list", "post": "create"}), name="executions"),
     path(EXECUTION, ExecutionViewSet.as_view({"get": "retrieve"}), name="execution"),
     path(f"{EXECUTION}state/", ExecutionViewSet.as_view({"get": "state"}), name="execution-state"),

@@ -28,6 +28,7 @@ SETTINGS = {
     "REPOMILL_RATE_USER": "rate_user",
     "REPOMILL_RATE_ADDRESS": "rate_address",
     "REPOMILL_RATE_LOGIN": "rate_login",
+    "REPOMILL_RATE_DRY_RUN": "rate_dry_run",
     "REPOMILL_PROXIES": "proxies",
     "REPOMILL_LARGEST_BODY": "largest_body",
     "REPOMILL_ARCHIVES_SENT_BY": "archives_sent_by",

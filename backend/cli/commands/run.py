@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backend.cli.commands.dry_run import show_dry_run
 from backend.cli.django_setup import setup_django
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def run(
     ] = None,
     user: Annotated[str | None, typer.Option("--user", "-u", help="For whom; default: operator.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show it until it has ended.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Start a run of a workflow. Nothing is started where the definition or an input is not valid.
@@ -42,6 +44,9 @@ def run(
     from backend.cli.inputs import read_inputs
 
     definition = read_definition_file(file)
+    if dry_run:
+        show_dry_run(definition, inputs=input or [], project=project, user=user, diff=False, items=20, as_json=as_json)
+        return
     inputs = read_inputs(input or [], definition.inputs)
     owner = acting_user(user)
     target = _project(project, inputs, definition, owner)

@@ -189,6 +189,7 @@ API_RATES = {
     "user": ENVIRONMENT.rate_user,
     "address": ENVIRONMENT.rate_address,
     "login": ENVIRONMENT.rate_login,
+    "dry_run": ENVIRONMENT.rate_dry_run,
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = ENVIRONMENT.largest_body
 

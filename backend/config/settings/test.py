@@ -40,5 +40,5 @@ from backend.config.settings.base import *  # noqa: E402, F403  (the settings mo
 GIT_INTERNAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 # No server runs beside the unit tests, and they ask as often as they like; those of the throttles say otherwise.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-API_RATES = {"user": None, "address": None, "login": None}
+API_RATES = {"user": None, "address": None, "login": None, "dry_run": None}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -46,7 +46,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def rates(**given: Rate) -> Any:
-    return override_settings(API_RATES={"user": None, "address": None, "login": None, **given})
+    return override_settings(API_RATES={"user": None, "address": None, "login": None, "dry_run": None, **given})
 
 
 def bearer(token: str) -> dict[str, str]:

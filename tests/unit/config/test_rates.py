@@ -28,7 +28,9 @@ def test_a_rate_is_read(text: str, rate: Rate | None) -> None:
 @pytest.mark.parametrize(
     "text", ["600", "0/minute", "-1/minute", "600/fortnight", "600/min", "1.5/second", "many", "9" * 20 + "/day"]
 )
-@pytest.mark.parametrize("name", ["REPOMILL_RATE_USER", "REPOMILL_RATE_ADDRESS", "REPOMILL_RATE_LOGIN"])
+@pytest.mark.parametrize(
+    "name", ["REPOMILL_RATE_USER", "REPOMILL_RATE_ADDRESS", "REPOMILL_RATE_LOGIN", "REPOMILL_RATE_DRY_RUN"]
+)
 def test_a_senseless_one_is_named(name: str, text: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         read({name: text})

@@ -192,7 +192,7 @@ class AgentAPICaller:
         layout: Layout = layouts.NESTED,
     ) -> Json:
         honoured = settings.AGENT_API_HONOURS_KEYS and layout is layouts.NESTED
-        verb = _checked_method(method)
+        verb = checked_method(method)
         outgoing = Outgoing(
             method=verb,
             target=resolve(endpoint, params=params),
@@ -206,7 +206,7 @@ class AgentAPICaller:
 
     def _next_key(self, method: str) -> str | None:
         """Return the key of the next unsafe call; it is counted when the call begins, so a repeat counts alike."""
-        if _checked_method(method) == "GET":
+        if checked_method(method) == "GET":
             return None
         return f"{self._key}:{next(self._numbers)}" if self._key else str(uuid4())
 
@@ -217,7 +217,8 @@ def forget_what_servers_offer() -> None:
     _known_layouts.clear()
 
 
-def _checked_method(method: str) -> str:
+def checked_method(method: str) -> str:
+    """Return the method in capitals. Raises InvalidInput for another than METHODS."""
     verb = method.upper() if isinstance(method, str) and method.isascii() else ""
     if verb not in METHODS:
         raise InvalidInput(

@@ -7,9 +7,11 @@ with the work itself goes to the public host, or to the one that was given with 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from backend.apps.authentication.models import User
 from backend.apps.credentials.hosts import host_kind
+from backend.apps.credentials.models import Credential
 from backend.apps.credentials.secret import Secret
 from backend.apps.credentials.selectors import get_credential
 from backend.apps.credentials.services.secrets import open_secret
@@ -54,14 +56,20 @@ def open_access(
         raise InvalidInput(
             "A credential goes to its own host.", field="base_url", hint="Leave it out, or name another credential."
         )
-    found = get_credential(user=user, name=credential or "", project_id=project.pk)
+    found = credential_for(credential or "", host=host, project_id=project.pk, user=user)
+    return Access(secret=open_secret(found), username=found.username, base_url=found.base_url)
+
+
+def credential_for(name: str, *, host: str, project_id: UUID | None, user: User) -> Credential:
+    """Return the credential of that name for a host with an API; nothing is opened. Raises as `open_access` does."""
+    found = get_credential(user=user, name=name, project_id=project_id)
     if found.host != host:
         raise InvalidInput(
             f"The credential {found.name!r} is for {host_kind(found.host).title}, not for {host_kind(host).title}.",
             field="credential",
             hint=f"Name one for {host_kind(host).title}: repomill credentials list",
         )
-    return Access(secret=open_secret(found), username=found.username, base_url=found.base_url)
+    return found
 
 
 def open_git_access(credential: str, *, url: str, project: Project, user: User) -> Access:
@@ -69,7 +77,13 @@ def open_git_access(credential: str, *, url: str, project: Project, user: User) 
 
     Raises as `open_access` does; a credential of any kind of host will do.
     """
-    found = get_credential(user=user, name=credential, project_id=project.pk)
+    found = git_credential_for(credential, url=url, project_id=project.pk, user=user)
+    return Access(secret=open_secret(found), username=found.username, base_url=found.base_url)
+
+
+def git_credential_for(name: str, *, url: str, project_id: UUID | None, user: User) -> Credential:
+    """Return the credential of that name for a URL; nothing is opened. Raises as `open_git_access` does."""
+    found = get_credential(user=user, name=name, project_id=project_id)
     wanted, own = read_web_address(url), read_web_address(found.base_url)
     same = (
         wanted is not None
@@ -83,4 +97,4 @@ def open_git_access(credential: str, *, url: str, project: Project, user: User) 
             field="url",
             hint="Give a URL below that address, or a credential for this one.",
         )
-    return Access(secret=open_secret(found), username=found.username, base_url=found.base_url)
+    return found

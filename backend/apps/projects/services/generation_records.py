@@ -45,7 +45,7 @@ def open_generation(
     get_project(user=user, project_id=project.pk, write=True)
     with transaction.atomic():
         generation = _existing_or_new(project=project, user=user, execution_id=execution_id)
-        base = _base(generation, based_on)
+        base = base_of(generation, based_on)
         require_room_to_generate(generation=generation)
         opened = (
             GeneratedProject.objects.filter(pk=generation.pk)
@@ -159,8 +159,11 @@ def _begun(generation: GeneratedProject) -> GeneratedProject:
     return generation
 
 
-def _base(generation: GeneratedProject, based_on: str | None) -> GeneratedProject | None:
-    """Return what the generation begins with. Once something is recorded, that is settled."""
+def base_of(generation: GeneratedProject, based_on: str | None) -> GeneratedProject | None:
+    """Return what the generation begins with. Once something is recorded, that is settled.
+
+    Raises as `open_generation` does.
+    """
     settled = bool(generation.commit)
     if based_on is None:
         return generation.based_on if settled else None

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from backend.errors import InvalidInput
+
 MOST_ITEMS = 1000
 """Items that one step may be repeated for."""
 
@@ -28,6 +30,20 @@ def decide_items(*, waiting: bool, in_flight: int, max_parallel: int, failed: bo
     if waiting and not failed:
         return NextItems(start=max(0, max_parallel - in_flight), over=False)
     return NextItems(start=0, over=in_flight == 0)
+
+
+def require_items(value: Any, *, each: str, path: str) -> list[Any]:  # noqa: ANN401  (JSON)
+    """Return the list that `each` has yielded. Raises InvalidInput, with the path, for anything else or too many."""
+    if not isinstance(value, list):
+        raise InvalidInput(f"{each} yields no list.", path=path, expected="a list")
+    if len(value) > MOST_ITEMS:
+        raise InvalidInput(
+            f"{each} yields {len(value)} items.",
+            path=path,
+            expected=f"at most {MOST_ITEMS}",
+            hint="Start several executions, each with a part of the list.",
+        )
+    return value
 
 
 def collect_results(rows: Iterable[tuple[int, Any]], make: Callable[[Sequence[Any]], Any]) -> list[Any]:

@@ -137,10 +137,11 @@ def _render_text(text: str, data: Mapping[str, Any]) -> Any:  # noqa: ANN401  (J
     found = cut(text)
     if found.whole is not None:
         return found.whole.evaluate(data)
-    return "".join(part if isinstance(part, str) else _as_text(part, data) for part in found.parts)
+    return "".join(part if isinstance(part, str) else as_text(part, data) for part in found.parts)
 
 
-def _as_text(expression: Expression, data: Mapping[str, Any]) -> str:
+def as_text(expression: Expression, data: Mapping[str, Any]) -> str:
+    """Return an expression's value as it is written within a longer text. Raises InvalidExpression."""
     value = expression.evaluate(data)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if len(text) > LARGEST_TEXT:

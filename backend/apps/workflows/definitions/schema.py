@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,21 @@ STEP_SCHEMA: dict[str, Any] = {
     "dependentRequired": {"max_parallel": ["each"]},
 }
 
+PAGES_SCHEMA: dict[str, Any] = {
+    "type": "array",
+    "description": "The pages of the form, each with the inputs that it asks for. Others come on a last page.",
+    "items": {
+        "type": "object",
+        "required": ["title", "properties"],
+        "additionalProperties": False,
+        "properties": {
+            "title": {"type": "string", "minLength": 1, "maxLength": 100},
+            "description": {"type": "string", "maxLength": 1000},
+            "properties": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+        },
+    },
+}
+
 DEFINITION_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Repomill workflow definition",
@@ -77,7 +92,13 @@ DEFINITION_SCHEMA: dict[str, Any] = {
     "properties": {
         "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,99}$", "description": "What the workflow is called."},
         "description": {"type": "string", "maxLength": 5000, "description": "What the workflow is for."},
-        "inputs": {"type": "object", "description": "JSON Schema of what an execution is started with."},
+        "inputs": {
+            "type": "object",
+            "description": "JSON Schema of what an execution is started with. A form is drawn from it: title,"
+            " description, default, enum, format, if/then/else and the like say what it looks like; a text with"
+            " x-credential (github, gitlab, git or any) is picked from the user's credentials.",
+            "properties": {"x-pages": PAGES_SCHEMA},
+        },
         "steps": {"type": "array", "minItems": 1, "maxItems": 1000, "items": STEP_SCHEMA},
         "outputs": {"type": "object", "description": "What an execution yields; expressions over the steps' results."},
     },
@@ -119,8 +140,27 @@ def check(value: Any, schema: Mapping[str, Any]) -> Misfit | None:  # noqa: ANN4
 
 def check_with_expressions(value: Any, schema: Mapping[str, Any]) -> Misfit | None:  # noqa: ANN401  (JSON)
     """Like `check`, for a value whose expressions are not filled in yet: a string with one may stand for anything."""
-    errors = [error for error in Checker(schema).iter_errors(value) if not _is_open(error)]
+    return check_open(value, schema, is_open=lambda text: "${{" in text)
+
+
+def check_open(value: Any, schema: Mapping[str, Any], *, is_open: Callable[[str], bool]) -> Misfit | None:  # noqa: ANN401
+    """Like `check`, for a value in which some texts may stand for anything. is_open: says of a text whether it does."""
+    errors = [error for error in Checker(schema).iter_errors(value) if not _is_open(error, is_open)]
     return _most_telling(errors)
+
+
+def faults(value: Any, schema: Mapping[str, Any]) -> Iterator[Misfit]:  # noqa: ANN401  (JSON)
+    """Yield every misfit of `value`, for who fills a form in; what is missing is a misfit at its own path."""
+    missing: set[Path] = set()
+    for error in Checker(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).iter_errors(value):
+        if error.validator == "required" and isinstance(error.instance, dict):
+            for name in error.validator_value:
+                path = (*error.absolute_path, name)
+                if name not in error.instance and path not in missing:
+                    missing.add(path)
+                    yield Misfit(path, "It is needed", "")
+        else:
+            yield _explain(error)
 
 
 def check_schema(schema: Mapping[str, Any]) -> Misfit | None:
@@ -141,8 +181,10 @@ def _most_telling(errors: list[ValidationError]) -> Misfit | None:
     return None if error is None else _explain(error)
 
 
-def _is_open(error: ValidationError) -> bool:
-    return any("${{" in text for text in _texts(error.instance)) or any(_is_open(part) for part in error.context or ())
+def _is_open(error: ValidationError, is_open: Callable[[str], bool]) -> bool:
+    if any(is_open(text) for text in _texts(error.instance)):
+        return True
+    return any(_is_open(part, is_open) for part in error.context or ())
 
 
 def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from backend.apps.credentials.services.sealing import seal_tokens
 from backend.apps.workflows import step_types
-from backend.apps.workflows.decisions.items import MOST_ITEMS
+from backend.apps.workflows.decisions.items import require_items
 from backend.apps.workflows.definitions.definition import Step
 from backend.apps.workflows.definitions.rendering import render
 from backend.apps.workflows.definitions.schema import check
@@ -84,18 +84,8 @@ def rest_of_chain(task: TaskExecution) -> Chain:
 
 
 def _items(step: Step, data: dict[str, Any]) -> list[Any]:
-    path = f"steps.{step.id}.each"
-    items = render(step.each, data, ("steps", step.id, "each"))
-    if not isinstance(items, list):
-        raise InvalidInput(f"{step.each} yields no list.", path=path, expected="a list")
-    if len(items) > MOST_ITEMS:
-        raise InvalidInput(
-            f"{step.each} yields {len(items)} items.",
-            path=path,
-            expected=f"at most {MOST_ITEMS}",
-            hint="Start several executions, each with a part of the list.",
-        )
-    return items
+    value = render(step.each, data, ("steps", step.id, "each"))
+    return require_items(value, each=str(step.each), path=f"steps.{step.id}.each")
 
 
 def _chain(

@@ -80,6 +80,8 @@ ROWS = [
     Row("GET", "workflows/<uuid:workflow_id>/versions/", own()),
     Row("GET", "workflows/<uuid:workflow_id>/versions/<int:number>/", own()),
     Row("POST", "workflows/<uuid:workflow_id>/execute/", own_running(202), body={}),
+    Row("POST", "workflows/<uuid:workflow_id>/dry-run/", own_running(200), body={}),
+    Row("POST", "workflows/dry-run/", running(200), body={"definition": DEFINITION, "project": "mill"}),
     Row("GET", "workflows/executions/", own()),
     Row("POST", "workflows/executions/", running(202), body={"workflow": "hello", "project": "mill"}, prepare=version),
     Row("GET", RUN, seeing()),
