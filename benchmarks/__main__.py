@@ -28,6 +28,7 @@ MEASUREMENTS = {
     "delivery": "benchmarks.delivery",
     "memory": "benchmarks.memory",
     "downloads": "benchmarks.downloads",
+    "bulk": "benchmarks.bulk",
 }
 
 
