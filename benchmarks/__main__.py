@@ -29,6 +29,7 @@ MEASUREMENTS = {
     "delivery": "benchmarks.delivery",
     "memory": "benchmarks.memory",
     "downloads": "benchmarks.downloads",
+    "bulk": "benchmarks.bulk",
 }
 
 

@@ -69,10 +69,10 @@ def measure(folder: Path, *, quick: bool) -> list[Row | Skipped]:
 
 
 @contextmanager
-def worker(application: str, queue: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a worker of POOL processes for one queue, and give its main process once it answers."""
+def worker(application: str, queue: str, *, pool: int = POOL) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker of so many processes for one queue, and give its main process once it answers."""
     include = ["--include", "benchmarks.noop"] if queue == "agents" else []
-    argv = ["-m", "celery", "--quiet", "-A", application, "worker", "-Q", queue, "-c", str(POOL), "-n", f"{queue}@%h"]
+    argv = ["-m", "celery", "--quiet", "-A", application, "worker", "-Q", queue, "-c", str(pool), "-n", f"{queue}@%h"]
     options = ["--loglevel=ERROR", "--without-gossip", "--without-mingle", "-E", *include]
     process = subprocess.Popen([sys.executable, *argv, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     application_app = bare.app if queue == "bare" else app
