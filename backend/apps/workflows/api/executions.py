@@ -114,7 +114,8 @@ class ExecutionViewSet(ApiViewSet):
         project: str | None = None,
         version: int | None = None,
     ) -> Response:
-        wanted = get_version(workflow=workflow, number=version)
+        where = project or input_data.get("project")
+        wanted = get_version(user=user, workflow=workflow, number=version, project=where and str(where))
         return started(self, start_on_project(version=wanted, inputs=input_data, user=user, project=project))
 
 
