@@ -34,8 +34,8 @@ def delete_project(*, user: User, project_id: UUID) -> None:
     """Delete a project with its stories, sprints, generations, archives and deliveries, and its members' places in it.
 
     Its executions stay, as their users' own, and so do those of its workflows that they are of: these can be seen by
-    operators, and run again by who sees the execution. Raises NotFound or PermissionRefused as `get_project` does, and Conflict
-    while work on it is not finished.
+    operators, and run again by who sees the execution. Raises NotFound or PermissionRefused as `get_project` does, and
+    Conflict while work on it is not finished.
     """
     project = get_project(user=user, project_id=project_id, right=Right.OWN)
     _require_rest(project)
