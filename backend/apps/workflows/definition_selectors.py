@@ -16,6 +16,7 @@ from backend.apps.authentication.roles import Right, is_operator
 from backend.apps.workflows.execution.statements import Columns, as_value, fetch
 from backend.apps.workflows.models import Workflow, WorkflowVersion
 from backend.errors import InvalidInput, NotFound
+from backend.strict_json import unfit
 
 LARGEST_NUMBER = 2**31 - 1
 FAR = 3
@@ -103,6 +104,9 @@ def get_version(
 
 def _wanted(user: User, reference: str, project: UUID | str | None) -> Workflow | None:
     """Return which workflow is meant by an id or a name, None where the user sees none."""
+    if unfit(reference):
+        # No database has such a name, and PostgreSQL does not even take the question.
+        return None
     identifier = _as_uuid(reference)
     which, value = ("id", identifier) if identifier else ("name", reference)
     rows = fetch(f'{_FIND} WHERE "{which}" = %s', [as_value(Workflow, which, value)])

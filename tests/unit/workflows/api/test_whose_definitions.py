@@ -10,9 +10,11 @@ from rest_framework.test import APIClient
 from backend.apps.authentication.models import User
 from backend.apps.authentication.services.service_tokens import add_token
 from backend.apps.projects.models import Project, ProjectMembership
+from backend.apps.workflows.definition_selectors import get_version
 from backend.apps.workflows.definitions.check import check_definition
 from backend.apps.workflows.models import Workflow, WorkflowExecution, WorkflowVersion
 from backend.apps.workflows.services import save_definition
+from backend.errors import NotFound
 
 pytestmark = pytest.mark.django_db
 V1 = "/api/v1/workflows/"
@@ -49,6 +51,22 @@ def missing(client: APIClient, identifier: str) -> None:
         client.post(f"{V1}executions/", {"workflow": identifier}),
     ):
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_a_wrong_input_and_a_wrong_choice_are_named_as_they_were_sent() -> None:
+    ada, _ = client_of("ada")
+    inputs = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+    saved = ada.post(V1, {**wording(), "inputs": inputs}).json()["workflow"]
+    run = ada.post(f"{V1}executions/", {"workflow": saved, "input_data": {"name": "x"}}).json()["id"]
+    for path, body in (
+        ("executions/", {"workflow": saved, "input_data": {"name": 3}}),
+        (f"{saved}/execute/", {"input_data": {"name": 3}}),
+        (f"executions/{run}/rerun/", {"input_data": {"name": 3}}),
+    ):
+        answer = ada.post(f"{V1}{path}", body)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "input_data.name"), path
+    (fault,) = ada.get(f"{V1}executions/?status=nonsense").json()["errors"]
+    assert "Choose one of: pending, running, completed, failed, cancelled, paused, cancelling." in fault["message"]
 
 
 def test_what_a_user_saves_is_theirs_alone() -> None:
@@ -127,6 +145,13 @@ def test_a_token_for_one_project_sees_and_saves_that_ones() -> None:
     assert program.get(f"{V1}{theirs}/").status_code == 200
     assert program.post(V1, wording("# More")).status_code == 403
     assert program.post(f"{V1}?project=mill", wording("# More")).status_code == 201
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "x" * 10_000, ""])
+def test_a_name_that_cannot_be_is_missing(name: str) -> None:
+    _, ada = client_of("ada")
+    with pytest.raises(NotFound):
+        get_version(user=ada, workflow=name)
 
 
 def test_an_operator_sees_all_and_names_anothers_by_its_id() -> None:
