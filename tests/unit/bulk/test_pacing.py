@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import redis
@@ -214,13 +215,13 @@ def test_what_is_left_is_told_by_credential_and_limit(connection, monkeypatch):
     of_a_run = [
         Pacer(Account(kind="gitlab", key=key, public=False), connection=connection, clock=clock) for key in "bc"
     ]
-    for pacer, left in zip(of_a_run, ("7", "5"), strict=True):
+    for pacer, requests in zip(of_a_run, ("7", "5"), strict=True):
         pacer.introduce("")
-        pacer.after(Answer(200, {"ratelimit-remaining": left, "ratelimit-reset": str(int(clock()) + 60)}))
+        pacer.after(Answer(200, {"ratelimit-remaining": requests, "ratelimit-reset": str(int(clock()) + 60)}))
     of_a_run[0].after(Answer(429, {"retry-after": "30"}))
     Pacer(Account(kind="github", key="never asked"), connection=connection).introduce("ada/unused")
 
-    found = of_quotas(now=now)
+    found: dict[Any, float] = of_quotas(now=now)
     left = {labels: value for (name, labels), value in found.items() if name == "repomill_quota_left"}
     assert left["github", "ada/acme-bot", "requests, as the host counts"] == 4321
     assert left["github", "ada/acme-bot", "creations in a minute"] == int(80 * SHARE) - 1
