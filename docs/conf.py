@@ -25,6 +25,8 @@ exclude_patterns = ["conf.py"]
 # `${{ }}` in a definition, and a session in a terminal, are more than a highlighter expects.
 suppress_warnings = ["misc.highlighting_failure"]
 highlight_language = "none"
+# `--follow` is two hyphens.
+smartquotes = False
 html_theme = "furo"
 html_title = "Repomill"
 html_show_sphinx = False
