@@ -223,13 +223,13 @@ def test_what_is_left_is_told_by_credential_and_limit(connection, monkeypatch):
 
     found: dict[Any, float] = of_quotas(now=now)
     left = {labels: value for (name, labels), value in found.items() if name == "repomill_quota_left"}
-    assert left["github", "ada/acme-bot", "requests, as the host counts"] == 4321
+    assert left["github", "ada/acme-bot", "requests told by the host"] == 4321
     assert left["github", "ada/acme-bot", "creations in a minute"] == int(80 * SHARE) - 1
     assert {limit for host, _, limit in left if host == "github"} == {
-        "requests, as the host counts",
+        "requests told by the host",
         *(limit.name for limit in GITHUB),
     }
-    assert left["gitlab", "a token of one run", "requests, as the host counts"] == 5
+    assert left["gitlab", "a token of one run", "requests told by the host"] == 5
     assert found["repomill_quota_wait_seconds", ("gitlab", "a token of one run")] == pytest.approx(30, abs=1)
     assert found["repomill_quota_wait_seconds", ("github", "ada/acme-bot")] == 0
     assert "unused" not in str(found)

@@ -50,7 +50,7 @@ SOON = 1.0
 """A delivery may begin this much before its place: clocks differ."""
 WRITE_POINTS = 5
 OF_ONE_RUN = "a token of one run"
-HOSTS_OWN = "requests, as the host counts"
+HOSTS_OWN = "requests told by the host"
 logger = logging.getLogger(__name__)
 
 
