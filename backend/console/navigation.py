@@ -27,7 +27,10 @@ class Place:
         return reverse(self.url)
 
 
-PLACES = (Place("Home", "console:home", "house", ""),)
+PLACES = (
+    Place("Home", "console:home", "house", ""),
+    Place("Workflows", "console:workflows", "workflow", "workflows"),
+)
 
 
 def places_for(*, operator: bool) -> list[Place]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.views import LogoutView
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from backend.console.views.design import design
 from backend.console.views.home import home
@@ -16,4 +16,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("theme/", theme, name="theme"),
     path("design/", design, name="design"),
+    path("workflows/", include("backend.console.workflow_urls")),
 ]
