@@ -14,7 +14,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 
-from backend.api.throttles import DryRunThrottle
 from backend.apps.authentication.roles import Right
 from backend.apps.projects.selectors import projects_with_right
 from backend.apps.workflows import step_types
@@ -26,6 +25,7 @@ from backend.apps.workflows.services import save_definition
 from backend.apps.workflows.services.dry_run import dry_run
 from backend.console.pages import form_page, user_of
 from backend.console.shown.dry_run import shown_dry_run
+from backend.console.turns import require_turn
 from backend.errors import InvalidInput, NotFound, PermissionRefused, RateLimited, RepomillError
 from backend.strict_json import NotJSON, read_json
 
@@ -102,7 +102,7 @@ def _checked(source: str) -> dict[str, Any]:
 def _looked(request: HttpRequest, source: str) -> dict[str, Any]:
     """Return what the definition would do with the inputs that are given beside it, or why that cannot be said."""
     try:
-        _require_turn(request)
+        require_turn(request)
         definition = read_definition(source)
         run = dry_run(
             definition=definition,
@@ -113,14 +113,6 @@ def _looked(request: HttpRequest, source: str) -> dict[str, Any]:
     except (InvalidInput, NotFound, PermissionRefused, RateLimited) as error:
         return {"error": error}
     return {"dry": shown_dry_run(run), "checked": definition}
-
-
-def _require_turn(request: HttpRequest) -> None:
-    """Raise RateLimited where the user has asked too often, as the API counts it."""
-    throttle = DryRunThrottle()
-    asked: Any = request
-    if not throttle.allow_request(asked, None):  # type: ignore[arg-type]
-        raise RateLimited("You have asked for many dry runs.", hint=f"Try again in {round(throttle.wait())} s.")
 
 
 def _inputs(text: str) -> dict[str, Any]:

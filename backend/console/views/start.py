@@ -35,7 +35,8 @@ from backend.apps.workflows.services.saved_inputs import (
 from backend.console.pages import action, form_page, is_partial, said, user_of
 from backend.console.shown.dry_run import shown_dry_run
 from backend.console.shown.form import bound_pages
-from backend.errors import InvalidInput, NotFound, PermissionRefused, RepomillError
+from backend.console.turns import require_turn
+from backend.errors import InvalidInput, NotFound, PermissionRefused, RateLimited, RepomillError
 
 MOST_PROJECTS = 500
 PROJECT_FIELDS = {"project", "input_data.project", "inputs.project"}
@@ -115,13 +116,14 @@ class _Form:
         if answers.errors:
             return self.page(answers, status=422)
         try:
+            require_turn(self.request)
             found = dry_run(
                 definition=definition_of(self.version.pk),
                 inputs=answers.inputs,
                 user=self.user,
                 project=self.project or None,
             )
-        except (InvalidInput, NotFound, PermissionRefused) as error:
+        except (InvalidInput, NotFound, PermissionRefused, RateLimited) as error:
             return self._refused(answers, error)
         return self.page(answers, dry=shown_dry_run(found))
 
