@@ -27,7 +27,11 @@ class Place:
         return reverse(self.url)
 
 
-PLACES = (Place("Home", "console:home", "house", ""),)
+PLACES = (
+    Place("Home", "console:home", "house", ""),
+    Place("Runs", "console:runs", "activity", "runs"),
+    Place("System", "console:system", "server", "system", operators=True),
+)
 
 
 def places_for(*, operator: bool) -> list[Place]:
