@@ -30,6 +30,8 @@ class Place:
 PLACES = (
     Place("Home", "console:home", "house", ""),
     Place("Workflows", "console:workflows", "workflow", "workflows"),
+    Place("Runs", "console:runs", "activity", "runs"),
+    Place("System", "console:system", "server", "system", operators=True),
 )
 
 
