@@ -46,7 +46,7 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  (a view)
         "broker": broker_answers,
         "storage": storage_can_be_written,
     }
-    failing = [name for name, check in checks.items() if not _holds(name, check)]
+    failing = [name for name, check in checks.items() if not holds(name, check)]
     serving = {} if "broker" in failing else workers.serving()
     idle = sorted(queue for queue, number in serving.items() if not number)
     status = "unavailable" if failing else "degraded" if idle else "ok"
@@ -90,7 +90,8 @@ def broker_answers() -> bool:
     return True
 
 
-def _holds(name: str, check: Callable[[], bool]) -> bool:
+def holds(name: str, check: Callable[[], bool]) -> bool:
+    """Return whether a check holds; one that fails in whatever way does not."""
     try:
         # Whatever a driver raises, it means: not ready.
         return check()

@@ -29,22 +29,27 @@ class Workers:
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._asked = float("-inf")
-        self._serving: Counter[str] = Counter()
+        self._queues: dict[str, list[str]] = {}
 
     def serving(self) -> dict[str, int]:
         """Return, by queue, how many workers serve it and answered."""
+        serving = Counter(queue for served in self.by_name().values() for queue in served)
+        return {queue: serving[queue] for queue in queues()}
+
+    def by_name(self) -> dict[str, list[str]]:
+        """Return the workers that answered, by name, and which queues each serves."""
         with self._mutex:
             if time.monotonic() - self._asked > REMEMBERED:
-                self._serving = self._ask()
+                self._queues = self._ask()
                 self._asked = time.monotonic()
-            return {queue: self._serving[queue] for queue in queues()}
+            return dict(self._queues)
 
-    def _ask(self) -> Counter[str]:
+    def _ask(self) -> dict[str, list[str]]:
         try:
             answers = app.control.inspect(timeout=PATIENCE).active_queues() or {}
         except UNANSWERED:
-            return Counter()
-        return Counter(queue["name"] for served in answers.values() for queue in served)
+            return {}
+        return {worker: [queue["name"] for queue in served] for worker, served in answers.items()}
 
 
 workers = Workers()

@@ -27,7 +27,12 @@ class Place:
         return reverse(self.url)
 
 
-PLACES = (Place("Home", "console:home", "house", ""),)
+PLACES = (
+    Place("Home", "console:home", "house", ""),
+    Place("Workflows", "console:workflows", "workflow", "workflows"),
+    Place("Runs", "console:runs", "activity", "runs"),
+    Place("System", "console:system", "server", "system", operators=True),
+)
 
 
 def places_for(*, operator: bool) -> list[Place]:

@@ -92,6 +92,25 @@ class WorkflowVersion(models.Model):
         super().save(*args, **{**kwargs, "force_insert": True})
 
 
+class SavedInputs(models.Model):
+    """Inputs of a workflow that a user keeps by a name, to start it with them again. Secrets are never among them."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="saved_inputs")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=100)
+    inputs = models.JSONField(default=dict)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workflow", "user", "name"], name="one_set_of_inputs_per_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class WorkflowExecution(models.Model):
     """One execution of a workflow version.
 

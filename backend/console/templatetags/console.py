@@ -69,6 +69,12 @@ def icon(name: str, label: str = "") -> SafeString:
 
 
 @register.simple_tag
+def use_icon(name: str) -> SafeString:
+    """Draw what an icon consists of, inside a drawing of one's own."""
+    return format_html('<use href="{}#{}"></use>', static("console/icons.svg"), name)
+
+
+@register.simple_tag
 def badge(status: str, word: str = "") -> SafeString:
     """Draw a status with icon and word."""
     state = state_of(status)
@@ -148,6 +154,14 @@ def duration(seconds: float | None) -> str:
     if whole < _DAY:
         return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
     return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+@register.simple_tag
+def took(row: Any) -> str:  # noqa: ANN401  (whatever has `started_at` and `completed_at`)
+    """Write how long something took, or has taken by now."""
+    if row.started_at is None:
+        return NOTHING
+    return duration(((row.completed_at or timezone.now()) - row.started_at).total_seconds())
 
 
 @register.filter

@@ -143,6 +143,20 @@ def test_a_schema_that_names_itself_ends() -> None:
     assert any(field.kind == "json" for field in flat(fields_of(TREE, {})))
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"a": TEXT}, "allOf": [{"$ref": "#"}] * 8},
+        {"type": "object", "properties": {"a": TEXT}, "oneOf": [{"allOf": [{"$ref": "#"}] * 8}] * 8},
+        {**of({f"p{n}": {"$ref": "#"} for n in range(60)})},
+        {**of({"a": TEXT}), "if": {}, "then": {"$ref": "#"}, "else": {"$ref": "#"}},
+        {"$ref": "#"},
+    ],
+)
+def test_a_schema_that_names_itself_many_times_ends_soon(schema: dict[str, Any]) -> None:
+    assert len(list(flat(fields_of(schema, {})))) < 1000
+
+
 ROUND_TRIPS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (of({"a": TEXT, "b": TEXT}, required=["a"]), {"a": "x"}),
     (of({"a": {"type": "integer"}, "b": {"type": "number"}}), {"a": 3, "b": 1.5}),

@@ -84,16 +84,16 @@ def read_source_file(path: FilePath) -> Source:
     return read_source(text, is_json=path.suffix.lower() == ".json")
 
 
-class _PlainLoader(yaml.CSafeLoader):
+class PlainLoader(yaml.CSafeLoader):
     """YAML whose scalars are JSON's: null, true, false, numbers and strings."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
 
-_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
-_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), ["t", "f"])
-_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9][0-9]*)$"), list("-0123456789"))
-_PlainLoader.add_implicit_resolver(
+PlainLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
+PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), ["t", "f"])
+PlainLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9][0-9]*)$"), list("-0123456789"))
+PlainLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$"),
     list("-0123456789"),
@@ -102,8 +102,8 @@ _PlainLoader.add_implicit_resolver(
 
 def _read_yaml(text: str) -> Source:
     try:
-        _refuse_cleverness(yaml.parse(text, Loader=_PlainLoader))
-        node = yaml.compose(text, Loader=_PlainLoader)
+        _refuse_cleverness(yaml.parse(text, Loader=PlainLoader))
+        node = yaml.compose(text, Loader=PlainLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise InvalidDefinition(

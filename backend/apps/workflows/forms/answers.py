@@ -179,10 +179,12 @@ def _as_number(text: str) -> Any:  # noqa: ANN401
 
 def _judge(schema: Schema, answers: Answers) -> None:
     """Put every misfit at its field: by what applies to these inputs, and then by the whole schema."""
-    now = {**applied(schema, answers.inputs), "$defs": schema.get("$defs", {})}
+    # As the API does, before it judges.
+    inputs = {**_defaults(schema), **answers.inputs}
+    now = {**applied(schema, inputs), "$defs": schema.get("$defs", {})}
     fields = {each.name for each in flat(fields_of(schema, answers.inputs))}
     known = dict(answers.errors)
-    found = list(faults(answers.inputs, now)) or list(faults(answers.inputs, schema))
+    found = list(faults(inputs, now)) or list(faults(inputs, schema))
     for misfit in found:
         name = _place(misfit, fields)
         if name not in known:
@@ -190,6 +192,13 @@ def _judge(schema: Schema, answers: Answers) -> None:
             sentence = _sentence(misfit, schema)
             if sentence not in told:
                 told.append(sentence)
+
+
+def _defaults(schema: Schema) -> dict[str, Any]:
+    described = schema.get("properties", {})
+    return {
+        name: part["default"] for name, part in described.items() if isinstance(part, Mapping) and "default" in part
+    }
 
 
 def _place(misfit: Misfit, fields: set[str]) -> str:

@@ -15,20 +15,25 @@ Schema = Mapping[str, Any]
 _DECIDED = ("allOf", "if", "then", "else", "dependentRequired", "dependentSchemas")
 
 
-def applied(schema: Schema, values: Mapping[str, Any], *, root: Schema | None = None, depth: int = 0) -> dict[str, Any]:
+def applied(schema: Schema, values: Mapping[str, Any], *, root: Schema | None = None) -> dict[str, Any]:
     """Return one plain object schema: what applies while the inputs are these values.
 
     root: where `$ref` begins; the schema itself when absent. An `oneOf` or `anyOf` whose branches a constant tells
     apart becomes a choice and the branch that is chosen; another one stays.
     """
-    root = schema if root is None else root
+    return _applied(schema, values, schema if root is None else root, set())
+
+
+def _applied(schema: Schema, values: Mapping[str, Any], root: Schema, seen: set[int]) -> dict[str, Any]:
+    # What has been taken in once says nothing more; a schema may name itself.
+    if id(schema) in seen:
+        return {}
+    seen.add(id(schema))
     schema = followed(schema, root)
     result = {key: value for key, value in schema.items() if key not in _DECIDED}
-    if depth > DEEPEST:
-        return result
     for more in _parts(schema, values):
         if isinstance(more, Mapping):
-            result = _merged(result, applied(more, values, root=root, depth=depth + 1))
+            result = _merged(result, _applied(more, values, root, seen))
     for keyword in ("oneOf", "anyOf"):
         name = discriminator(result, keyword, root)
         if name is not None:
@@ -40,7 +45,7 @@ def applied(schema: Schema, values: Mapping[str, Any], *, root: Schema | None = 
             if chosen is not None:
                 rest = {key: value for key, value in chosen.items() if key != "title"}
                 rest["properties"] = {key: part for key, part in chosen.get("properties", {}).items() if key != name}
-                result = _merged(result, applied(rest, values, root=root, depth=depth + 1))
+                result = _merged(result, _applied(rest, values, root, seen))
     return result
 
 
@@ -61,9 +66,15 @@ def followed(schema: Any, root: Schema) -> dict[str, Any]:  # noqa: ANN401  (a s
     return dict(schema) if isinstance(schema, Mapping) else {}
 
 
-def deciding(schema: Schema, *, root: Schema | None = None, depth: int = 0) -> set[str]:
+def deciding(schema: Schema, *, root: Schema | None = None) -> set[str]:
     """Return the names of the properties on which it depends what else is asked for."""
-    root = schema if root is None else root
+    return _deciding(schema, schema if root is None else root, set())
+
+
+def _deciding(schema: Schema, root: Schema, seen: set[int]) -> set[str]:
+    if id(schema) in seen:
+        return set()
+    seen.add(id(schema))
     schema = followed(schema, root)
     names = {*schema.get("dependentRequired", {}), *schema.get("dependentSchemas", {})}
     condition = schema.get("if")
@@ -72,13 +83,12 @@ def deciding(schema: Schema, *, root: Schema | None = None, depth: int = 0) -> s
     for keyword in ("oneOf", "anyOf"):
         name = discriminator(schema, keyword, root)
         names |= {name} if name else set()
-    if depth < DEEPEST:
-        inner = [schema.get("then"), schema.get("else"), *schema.get("dependentSchemas", {}).values()]
-        for keyword in ("allOf", "oneOf", "anyOf"):
-            inner += schema.get(keyword, [])
-        for part in inner:
-            if isinstance(part, Mapping):
-                names |= deciding(part, root=root, depth=depth + 1)
+    inner = [schema.get("then"), schema.get("else"), *schema.get("dependentSchemas", {}).values()]
+    for keyword in ("allOf", "oneOf", "anyOf"):
+        inner += schema.get(keyword, [])
+    for part in inner:
+        if isinstance(part, Mapping):
+            names |= _deciding(part, root, seen)
     return names
 
 

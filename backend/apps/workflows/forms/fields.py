@@ -19,6 +19,8 @@ from backend.apps.workflows.forms.applying import Schema, applied, deciding, fol
 PREFIX = "in"
 """What the name of every field begins with; the parts of its path follow, as in a JSON Pointer."""
 DEEPEST = 4
+MOST_FIELDS = 500
+"""Fields from which on an object within another is not drawn but asked for as JSON."""
 LONG = 200
 FORMATS = {"date": "date", "date-time": "datetime", "time": "time", "uri": "url", "email": "email"}
 _NUMBERS = {"minimum": "min", "maximum": "max"}
@@ -101,8 +103,8 @@ def fields_of(schema: Schema, values: Mapping[str, Any]) -> tuple[Field, ...]:
     now = applied(schema, values)
     if _has_alternatives(now) or not now.get("properties"):
         return () if _takes_nothing(now) else (_json((), "Inputs", now, required=bool(now.get("required"))),)
-    deciders = deciding(schema)
-    fields = _properties(now, values, (), root=schema, deciders=deciders)
+    drawing = _Drawing(schema)
+    fields = drawing.properties(now, values, (), deciders=deciding(schema))
     secrets = {name for name in now["properties"] if is_secret_input(now, name)}
     fields = tuple(_as_secret(field) if field.path[0] in secrets else field for field in fields)
     if now.get("additionalProperties"):
@@ -110,46 +112,56 @@ def fields_of(schema: Schema, values: Mapping[str, Any]) -> tuple[Field, ...]:
     return fields
 
 
-def _properties(
-    now: Schema, values: Mapping[str, Any], path: tuple[str, ...], *, root: Schema, deciders: set[str]
-) -> tuple[Field, ...]:
-    needed = set(now.get("required", ()))
-    return tuple(
-        _field(
-            (*path, name), followed(part, root), values.get(name), root=root, required=name in needed, deciders=deciders
+class _Drawing:
+    """Makes fields, and groups of fields as long as there are not too many: a few lines can ask for millions."""
+
+    def __init__(self, root: Schema) -> None:
+        self.root = root
+        self.left = MOST_FIELDS
+
+    def properties(
+        self, now: Schema, values: Mapping[str, Any], path: tuple[str, ...], *, deciders: set[str]
+    ) -> tuple[Field, ...]:
+        """Return the fields of an object."""
+        needed = set(now.get("required", ()))
+        self.left -= len(now["properties"])
+        return tuple(
+            self._field((*path, name), part, values.get(name), required=name in needed, deciders=deciders)
+            for name, part in now["properties"].items()
         )
-        for name, part in now["properties"].items()
-    )
 
+    def _field(
+        self,
+        path: tuple[str, ...],
+        described: Any,  # noqa: ANN401  (a schema)
+        value: Any,  # noqa: ANN401  (JSON)
+        *,
+        required: bool,
+        deciders: set[str],
+    ) -> Field:
+        schema = followed(described, self.root)
+        kind = _kind(schema, self.root)
+        if kind == "group":
+            return self._group(path, schema, value if isinstance(value, Mapping) else {}, required=required)
+        host = schema.get("x-credential")
+        return _made(
+            path,
+            kind,
+            schema,
+            required=required,
+            decides=path[-1] in deciders,
+            choices=_choices(schema, self.root),
+            limits=_limits(schema),
+            numbers=_types(followed(schema.get("items"), self.root)) in (["integer"], ["number"]),
+            host=host if isinstance(host, str) and host in HOSTS else "",
+        )
 
-def _field(
-    path: tuple[str, ...],
-    schema: Schema,
-    value: Any,  # noqa: ANN401  (JSON)
-    *,
-    root: Schema,
-    required: bool,
-    deciders: set[str],
-) -> Field:
-    kind = _kind(schema, root)
-    if kind == "group":
-        inner = value if isinstance(value, Mapping) else {}
-        now = applied(schema, inner, root=root)
-        if _has_alternatives(now) or len(path) >= DEEPEST:
+    def _group(self, path: tuple[str, ...], schema: Schema, values: Mapping[str, Any], *, required: bool) -> Field:
+        now = applied(schema, values, root=self.root)
+        if _has_alternatives(now) or len(path) >= DEEPEST or len(now.get("properties", ())) > self.left:
             return _json(path, path[-1], schema, required=required)
-        fields = _properties(now, inner, path, root=root, deciders=deciding(schema, root=root))
+        fields = self.properties(now, values, path, deciders=deciding(schema, root=self.root))
         return _made(path, "group", schema, required=required, decides=False, fields=fields)
-    return _made(
-        path,
-        kind,
-        schema,
-        required=required,
-        decides=path[-1] in deciders,
-        choices=_choices(schema, root),
-        limits=_limits(schema),
-        numbers=_types(followed(schema.get("items"), root)) in (["integer"], ["number"]),
-        host=str(schema.get("x-credential", "")) if schema.get("x-credential") in HOSTS else "",
-    )
 
 
 def _made(path: tuple[str, ...], kind: str, schema: Schema, **more: Any) -> Field:  # noqa: ANN401

@@ -84,9 +84,10 @@ class _Admission(ApiViewSet):
 class Door:
     """A way in to the streams.
 
-    path: the addresses it serves; its group is the execution's id. admission: a view that takes `execution_id` and how
-    many are `listening`; its answer is sent, unless it has `admitted`: who listens, and after which event. listener: how
-    they are told.
+    path: the addresses it serves; its group is the execution's id.
+    admission: a view that takes `execution_id` and how many are `listening`; its answer is sent, unless it has
+        `admitted`: who listens, and after which event.
+    listener: how they are told.
     """
 
     path: re.Pattern[str]

@@ -1,0 +1,136 @@
+"""What can be done to a run, each by a button. Whether it may be done is asked as the REST API asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from rest_framework.request import Request
+
+from backend.apps.authentication.models import User
+from backend.apps.authentication.roles import Right
+from backend.apps.exports.archive_responses import archive_response
+from backend.apps.exports.selectors import get_export
+from backend.apps.exports.services.downloads import archive_of
+from backend.apps.workflows import services
+from backend.apps.workflows.access import find_project, get_execution, get_task
+from backend.apps.workflows.definitions.write_only import shown_inputs
+from backend.apps.workflows.models import WorkflowExecution
+from backend.console.pages import action, back_of, form_page, page, user_of
+from backend.console.shown.values import pretty
+from backend.errors import InvalidInput, RepomillError
+from backend.strict_json import NotJSON, read_json
+
+Control = Callable[..., WorkflowExecution]
+
+
+@action
+def pause(request: HttpRequest, execution_id: UUID) -> HttpResponseBase:
+    """Let nothing more of it begin."""
+    return _done(
+        request, execution_id, services.pause_execution, "Paused. What runs is let finish; nothing new begins."
+    )
+
+
+@action
+def resume(request: HttpRequest, execution_id: UUID) -> HttpResponseBase:
+    """Let it go on, where it was paused or where it failed."""
+    return _done(request, execution_id, services.resume_execution, "It goes on. All earlier results are kept.")
+
+
+@action
+def cancel(request: HttpRequest, execution_id: UUID) -> HttpResponseBase:
+    """Cancel it."""
+    return _done(request, execution_id, services.cancel_execution, "It is being cancelled; what runs stops in seconds.")
+
+
+@action
+def cancel_step(request: HttpRequest, execution_id: UUID, step_id: str) -> HttpResponseBase:
+    """Cancel one step."""
+    return _done(request, execution_id, services.cancel_step, "The step is being cancelled.", step_id=step_id)
+
+
+@action
+def retry_step(request: HttpRequest, execution_id: UUID, step_id: str) -> HttpResponseBase:
+    """Do a step again."""
+    return _done(request, execution_id, services.retry_step, "The step is done again.", step_id=step_id)
+
+
+@action
+def settle(request: HttpRequest, task_id: UUID) -> HttpResponseBase:
+    """Say what became of a task in doubt."""
+    user = user_of(request)
+    get_task(user=user, task_id=task_id, control=True)
+    outcome = request.POST.get("outcome", "")
+    if outcome not in {"done", "retry"}:
+        raise InvalidInput("Say whether it was done.", field="outcome", expected="done or retry")
+    services.resolve_task(task_id=task_id, user=user, outcome=outcome)
+    messages.success(request, "Settled; the run goes on.")
+    return HttpResponseRedirect(back_of(request))
+
+
+@form_page
+def rerun(request: HttpRequest, execution_id: UUID) -> HttpResponseBase:
+    """Start it once more, with other inputs where they are given."""
+    user = user_of(request)
+    old = get_execution(user=user, execution_id=execution_id, control=True, whole=True)
+    inputs = shown_inputs(old.input_data, old.version.definition.get("inputs", {}))
+    text, error = pretty(inputs).text, None
+    if request.method == "POST":
+        text = request.POST.get("inputs", "")
+        try:
+            new = _start_again(user, old, changed=_changed(text, inputs))
+        except RepomillError as wrong:
+            error = wrong
+        else:
+            messages.success(request, "Started again.")
+            return HttpResponseRedirect(reverse("console:run", args=[new.pk]))
+    context = {"run": old, "text": text, "error": error}
+    return render(request, "console/runs/rerun.html", context, status=200 if error is None else 400)
+
+
+@page
+def download(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
+    """Send the archive of a delivery."""
+    export = get_export(user=user_of(request), export_id=export_id)
+    return archive_response(Request(request), export=export, archive=archive_of(export))
+
+
+def _done(
+    request: HttpRequest,
+    execution_id: UUID,
+    control: Control,
+    words: str,
+    **more: Any,  # noqa: ANN401  (the control's own arguments)
+) -> HttpResponseBase:
+    user = user_of(request)
+    get_execution(user=user, execution_id=execution_id, control=True)
+    control(execution_id=execution_id, user=user, **more)
+    messages.success(request, words)
+    return HttpResponseRedirect(back_of(request, reverse("console:run", args=[execution_id])))
+
+
+def _changed(text: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs that differ from the old ones. Raises InvalidInput for what is no JSON object."""
+    try:
+        given = read_json(text)
+    except NotJSON as error:
+        raise InvalidInput("The inputs are not JSON.", field="inputs", hint=str(error)[:200]) from error
+    if not isinstance(given, dict):
+        raise InvalidInput("The inputs are no JSON object.", field="inputs", expected='such as {"name": "shop"}')
+    missing = object()
+    return {name: value for name, value in given.items() if value != inputs.get(name, missing)}
+
+
+def _start_again(user: User, old: WorkflowExecution, *, changed: dict[str, Any]) -> WorkflowExecution:
+    if old.project_id is not None:
+        find_project(user=user, reference=str(old.project_id), right=Right.RUN)
+        if "project" in changed and changed["project"] != str(old.project_id):
+            raise InvalidInput("A rerun works on the same project.", field="project")
+    return services.rerun_execution(execution_id=old.pk, user=user, inputs=changed)
