@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,6 +120,3 @@ def visit(chromium: Browser, site: Site) -> Iterator[Callable[..., Visit]]:
     yield make
     for context in contexts:
         context.close()
-
-
-PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
