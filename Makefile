@@ -1,6 +1,6 @@
 # Every target makes what it needs by itself: Python 3.11 or newer, git and make are enough to begin with.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint docs reference bench chaos soak fuzz lock clean
+.PHONY: help demo up test lint docs reference bench chaos soak fuzz screenshots lock clean
 # Nothing here is worth running side by side, and the output of a target is for a person.
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -47,6 +47,10 @@ soak: ## run the example a thousand times while faults strike (ARGS="--runs 50 -
 fuzz: ## make requests of every kind to every operation of the API (EXAMPLES=200 SEED=7 says how many and which)
 	@scripts/bootstrap dev
 	@REPOMILL_FUZZ_EXAMPLES=$(or $(EXAMPLES),50) REPOMILL_FUZZ_SEED=$(SEED) .venv/bin/python -m pytest -s tests/integration/test_whole_api.py
+
+screenshots: ## make the pictures of the console anew, in docs/pictures
+	@scripts/bootstrap dev
+	@.venv/bin/python -m tests.browser.screenshots
 
 lock: ## write the lock files anew (UPGRADE=1 takes the newest versions)
 	@scripts/lock

@@ -61,6 +61,9 @@ class Environment:
     credential_keys_file: Path
     """REPOMILL_CREDENTIAL_KEYS_FILE: the keys that credentials are encrypted with, newest first; default
     `credential_keys` among the secrets of the data folder, made at first use."""
+    oidc_file: Path | None
+    """REPOMILL_OIDC_FILE: what is known of an OpenID Connect provider that users may log in with, see
+    `backend.config.single_sign_on`; default none. Needs the extra `sso`."""
     lease_seconds: int
     """REPOMILL_LEASE_SECONDS: how long a task may be silent before another worker takes it over; default 30."""
     reconcile_seconds: float
@@ -165,6 +168,7 @@ def _parse(env: Env) -> Environment:
     internal_hosts: list[str] = env.list("REPOMILL_GIT_INTERNAL_HOSTS", [])
     generated = env.str("GENERATED_PROJECTS_DIR", "") or str(data_dir / "generated-projects")
     keys_file = env.str("REPOMILL_CREDENTIAL_KEYS_FILE", "")
+    oidc_file = env.str("REPOMILL_OIDC_FILE", "")
     return Environment(
         data_dir=data_dir,
         database_url=_url(env, "DATABASE_URL") or f"sqlite:///{quote(str(data_dir / 'repomill.sqlite3'))}",
@@ -175,6 +179,7 @@ def _parse(env: Env) -> Environment:
         allowed_hosts=tuple(env.list("REPOMILL_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])),
         git_internal_hosts=tuple(host.lower() for host in internal_hosts),
         credential_keys_file=Path(keys_file or data_dir / "secrets" / CREDENTIAL_KEYS).expanduser().absolute(),
+        oidc_file=Path(oidc_file).expanduser().absolute() if oidc_file else None,
         lease_seconds=env.int("REPOMILL_LEASE_SECONDS", 30),
         reconcile_seconds=env.float("REPOMILL_RECONCILE_SECONDS", 5.0),
         task_soft_limit=env.int("REPOMILL_TASK_SOFT_LIMIT", 1500),
