@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from backend.apps.authentication.models import User
 from backend.apps.authentication.tokens import forget_expired
 from backend.config.rates import Rate
-from tests.browser.world import PASSWORD
+from tests.browser.people import PASSWORD
 from tests.unit.console.conftest import browser
 
 pytestmark = pytest.mark.django_db
