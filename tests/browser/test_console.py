@@ -124,6 +124,15 @@ def test_names_of_others_stay_text(visit: New, site: Site, words: list[str]) -> 
     assert somebody.said == []
 
 
+def test_the_admin_works_under_the_same_policy(visit: New, site: Site) -> None:
+    somebody = visit()
+    somebody.log_in()
+    for path in ("", "authentication/user/", "authentication/user/add/", "workflows/workflowexecution/"):
+        page = somebody.open(f"/admin/{path}")
+        assert page.locator("#site-name").is_visible()
+    assert somebody.said == []
+
+
 def test_a_page_of_a_run_is_light(visit: New, site: Site) -> None:
     somebody = visit()
     somebody.log_in()

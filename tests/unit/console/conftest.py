@@ -10,21 +10,22 @@ from backend.apps.projects.models import Project
 from backend.apps.projects.services.planning import create_project
 from backend.apps.workflows.models import WorkflowExecution
 from tests.browser import world
+from tests.browser.people import PASSWORD
 
 
 @pytest.fixture
 def operator(db: None) -> User:
-    return User.objects.create_superuser("operator", password=world.PASSWORD)
+    return User.objects.create_superuser("operator", password=PASSWORD)
 
 
 @pytest.fixture
 def ada(db: None) -> User:
-    return User.objects.create_user("ada", password=world.PASSWORD)
+    return User.objects.create_user("ada", password=PASSWORD)
 
 
 @pytest.fixture
 def stranger(db: None) -> User:
-    return User.objects.create_user("bob", password=world.PASSWORD)
+    return User.objects.create_user("bob", password=PASSWORD)
 
 
 @pytest.fixture
