@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from django.db import connection
 from django.test import Client
@@ -145,9 +144,7 @@ def _queries(client: Client, address: str) -> int:
 
 
 @pytest.mark.parametrize("page", ["", "log/", "steps/each_service/"])
-def test_a_page_of_a_run_costs_the_same_whatever_it_holds(
-    ada: User, quick: None, page: str
-) -> None:
+def test_a_page_of_a_run_costs_the_same_whatever_it_holds(ada: User, quick: None, page: str) -> None:
     client = browser(ada)
     counts = []
     with world.player() as playing:
