@@ -1,6 +1,6 @@
 # Every target makes what it needs by itself: Python 3.11 or newer, git and make are enough to begin with.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench chaos soak fuzz lock clean
+.PHONY: help demo up test lint docs reference bench chaos soak fuzz screenshots lock clean
 # Nothing here is worth running side by side, and the output of a target is for a person.
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -24,6 +24,14 @@ lint: ## run the checks without the tests
 	@scripts/bootstrap dev
 	@exec .venv/bin/python scripts/check --no-tests
 
+docs: reference ## build the docs as a site below build/site; a broken link is an error
+	@.venv/bin/python -m sphinx -q -W --keep-going -j auto docs build/site
+	@echo "docs: wrote build/site; open build/site/index.html"
+
+reference: ## write docs/reference/ anew from the code
+	@scripts/bootstrap dev
+	@.venv/bin/python -m scripts.reference
+
 bench: ## measure Repomill against its peers, both in one run
 	@scripts/bootstrap dev
 	@exec .venv/bin/python -m benchmarks
@@ -40,9 +48,13 @@ fuzz: ## make requests of every kind to every operation of the API (EXAMPLES=200
 	@scripts/bootstrap dev
 	@REPOMILL_FUZZ_EXAMPLES=$(or $(EXAMPLES),50) REPOMILL_FUZZ_SEED=$(SEED) .venv/bin/python -m pytest -s tests/integration/test_whole_api.py
 
+screenshots: ## make the pictures of the console anew, in docs/pictures
+	@scripts/bootstrap dev
+	@.venv/bin/python -m tests.browser.screenshots
+
 lock: ## write the lock files anew (UPGRADE=1 takes the newest versions)
 	@scripts/lock
 
 clean: ## remove .venv and every cache; the data folder stays
-	@rm -rf .venv .tools __pycache__ .coverage .coverage.* htmlcov .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .tools build __pycache__ .coverage .coverage.* htmlcov .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find backend workers tests benchmarks examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +

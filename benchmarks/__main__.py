@@ -30,6 +30,7 @@ MEASUREMENTS = {
     "memory": "benchmarks.memory",
     "downloads": "benchmarks.downloads",
     "bulk": "benchmarks.bulk",
+    "floors": "benchmarks.floors",
 }
 
 

@@ -1,4 +1,7 @@
-"""What a list can be narrowed to and how it is ordered: a misspelt parameter is refused and not passed over."""
+"""What a list can be narrowed to and how it is ordered: a misspelt parameter is refused and not passed over.
+
+Here and in bodies, a value that is none of a few is told which there are.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,25 @@ OF_THE_PAGE = frozenset({"page", "page_size", "cursor", "format"})
 """What pagination and content negotiation read."""
 
 
-class Filters(serializers.Serializer[Any]):
+MOST_NAMED = 30
+"""Choices that an error still names."""
+
+
+class NamesChoices(serializers.Serializer[Any]):
+    """A serializer whose errors name what could have been chosen."""
+
+    def get_fields(self) -> dict[str, Any]:
+        """Return the fields."""
+        fields: dict[str, Any] = super().get_fields()
+        for field in fields.values():
+            if isinstance(field, serializers.ChoiceField) and len(field.choices) <= MOST_NAMED:
+                named = ", ".join(str(choice) for choice in field.choices).replace("{", "{{").replace("}", "}}")
+                words = f'"{{input}}" is not a valid choice. Choose one of: {named}.'
+                field.error_messages = {**field.error_messages, "invalid_choice": words}
+        return fields
+
+
+class Filters(NamesChoices):
     """The query of a list, which refuses parameters that it does not know."""
 
     def to_internal_value(self, data: Any) -> Any:  # noqa: ANN401  (as in Serializer)

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
+from backend.api.filters import NamesChoices
 from backend.api.idempotency import HonoursKeys
 
 
@@ -69,7 +70,7 @@ class ApiViewSet(HonoursKeys, PlainViewSet):
     """A view set with all of that and idempotency keys: what every endpoint is, unless it has a reason."""
 
 
-class StrictFields(serializers.Serializer[Any]):
+class StrictFields(NamesChoices):
     """A serializer that refuses fields it does not know: a misspelt name must not be lost without a word."""
 
     def to_internal_value(self, data: Any) -> Any:  # noqa: ANN401  (as in Serializer)

@@ -41,33 +41,39 @@ class Environment:
     data_dir: Path
     """REPOMILL_DATA_DIR: where everything Repomill writes lies; default `var/` in the checkout."""
     database_url: str
-    """DATABASE_URL, or the content of the file DATABASE_URL_FILE: default SQLite in the data folder."""
+    """DATABASE_URL, or the content of the file DATABASE_URL_FILE: the database, such as
+    postgres://repomill:password@db.example.org:5432/repomill; default SQLite in the data folder."""
     redis_url: str
-    """REDIS_URL, or the content of the file REDIS_URL_FILE: default the embedded broker's socket in the data folder."""
+    """REDIS_URL, or the content of the file REDIS_URL_FILE: the broker, such as redis://:password@redis.example.org:6379/0;
+    default the embedded one in the data folder, which `repomill up` starts."""
     backend_url: str
-    """BACKEND_URL: the origin of our own REST API as workers reach it."""
+    """BACKEND_URL: the origin of our own REST API as workers reach it; default http://127.0.0.1:8000."""
     generated_projects_dir: Path
-    """GENERATED_PROJECTS_DIR: the root of all workspaces."""
+    """GENERATED_PROJECTS_DIR: the root of all workspaces; default `generated-projects/` in the data folder."""
     debug: bool
-    """REPOMILL_DEBUG: Django's debug pages; never in production."""
+    """REPOMILL_DEBUG: Django's debug pages; default no, and never in production."""
     allowed_hosts: tuple[str, ...]
-    """REPOMILL_ALLOWED_HOSTS: host names the web process answers to, comma separated."""
+    """REPOMILL_ALLOWED_HOSTS: host names the web process answers to, comma separated; default
+    127.0.0.1,localhost,[::1]."""
     git_internal_hosts: tuple[str, ...]
     """REPOMILL_GIT_INTERNAL_HOSTS: IP addresses, names of this machine, and names that lead to addresses which are not
     public, that may be pushed to, comma separated; default none. Other hosts are reached by name and https."""
     credential_keys_file: Path
     """REPOMILL_CREDENTIAL_KEYS_FILE: the keys that credentials are encrypted with, newest first; default
     `credential_keys` among the secrets of the data folder, made at first use."""
+    oidc_file: Path | None
+    """REPOMILL_OIDC_FILE: what is known of an OpenID Connect provider that users may log in with, see
+    `backend.config.single_sign_on`; default none. Needs the extra `sso`."""
     lease_seconds: int
-    """REPOMILL_LEASE_SECONDS: how long a task may be silent before another worker takes it over."""
+    """REPOMILL_LEASE_SECONDS: how long a task may be silent before another worker takes it over; default 30."""
     reconcile_seconds: float
-    """REPOMILL_RECONCILE_SECONDS: how often lost work is looked for."""
+    """REPOMILL_RECONCILE_SECONDS: how often lost work is looked for; default 5."""
     task_soft_limit: int
-    """REPOMILL_TASK_SOFT_LIMIT: seconds after which a task is asked to stop."""
+    """REPOMILL_TASK_SOFT_LIMIT: seconds after which a task is asked to stop; default 1500."""
     task_hard_limit: int
-    """REPOMILL_TASK_HARD_LIMIT: seconds after which a task's process is killed."""
+    """REPOMILL_TASK_HARD_LIMIT: seconds after which a task's process is killed; default 1800."""
     worker_concurrency: int
-    """REPOMILL_WORKER_CONCURRENCY: pool processes of each worker."""
+    """REPOMILL_WORKER_CONCURRENCY: pool processes of each worker that `repomill up` starts; default 2."""
     rate_user: Rate | None
     """REPOMILL_RATE_USER: how often a user may call the API, such as 12000/minute (the default), or none."""
     rate_address: Rate | None
@@ -93,14 +99,16 @@ class Environment:
     """REPOMILL_DRAIN_SECONDS: how long a worker that is asked to stop lets its work finish; default 6. What is not done
     by then is handed back. It must lie below the time after which the worker is killed: 10 s in `repomill up`."""
     web_url: str
-    """REPOMILL_WEB_URL: where browsers reach the web process, for links; `repomill up` knows its own."""
+    """REPOMILL_WEB_URL: where browsers reach the web process, for links; default none, and
+    `repomill up` knows its own."""
     flower_url: str
-    """REPOMILL_FLOWER_URL: where browsers reach Flower, an address or a path such as /flower/; empty: no link."""
+    """REPOMILL_FLOWER_URL: where browsers reach Flower, an address or a path such as /flower/; default none, and
+    then there is no link."""
     log_format: str
-    """REPOMILL_LOG_FORMAT: `line` for a person, or `json`, one object a line."""
+    """REPOMILL_LOG_FORMAT: `line` for a person (the default), or `json`, one object a line."""
     traces_to: str
     """REPOMILL_TRACES_TO: where traces are sent, the address of an OTLP collector such as
-    http://collector:4318/v1/traces, or written, the absolute path of a file; empty: nowhere, at no cost."""
+    http://collector:4318/v1/traces, or written, the absolute path of a file; default nowhere, at no cost."""
     agent_actions_days: int
     """REPOMILL_AGENT_ACTIONS_DAYS: how long the audit trail keeps what an agent did; default 365."""
     flower_control: bool
@@ -108,7 +116,7 @@ class Environment:
     storage_url: str
     """REPOMILL_STORAGE_URL, or the content of the file REPOMILL_STORAGE_URL_FILE: the storage through which hosts that
     share no folder exchange what they generate and keep archives, such as s3://bucket/prefix?endpoint=https://...;
-    empty: all of them have the data folder, and nothing is uploaded."""
+    default none: all of them have the data folder, and nothing is uploaded."""
 
     @property
     def embedded_broker(self) -> bool:
@@ -160,6 +168,7 @@ def _parse(env: Env) -> Environment:
     internal_hosts: list[str] = env.list("REPOMILL_GIT_INTERNAL_HOSTS", [])
     generated = env.str("GENERATED_PROJECTS_DIR", "") or str(data_dir / "generated-projects")
     keys_file = env.str("REPOMILL_CREDENTIAL_KEYS_FILE", "")
+    oidc_file = env.str("REPOMILL_OIDC_FILE", "")
     return Environment(
         data_dir=data_dir,
         database_url=_url(env, "DATABASE_URL") or f"sqlite:///{quote(str(data_dir / 'repomill.sqlite3'))}",
@@ -170,6 +179,7 @@ def _parse(env: Env) -> Environment:
         allowed_hosts=tuple(env.list("REPOMILL_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])),
         git_internal_hosts=tuple(host.lower() for host in internal_hosts),
         credential_keys_file=Path(keys_file or data_dir / "secrets" / CREDENTIAL_KEYS).expanduser().absolute(),
+        oidc_file=Path(oidc_file).expanduser().absolute() if oidc_file else None,
         lease_seconds=env.int("REPOMILL_LEASE_SECONDS", 30),
         reconcile_seconds=env.float("REPOMILL_RECONCILE_SECONDS", 5.0),
         task_soft_limit=env.int("REPOMILL_TASK_SOFT_LIMIT", 1500),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.http import conditional_page
@@ -33,6 +34,7 @@ api_v1: list[URLPattern | URLResolver] = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="console:home")),
+    *([path("console/sso/", include("mozilla_django_oidc.urls"))] if settings.SINGLE_SIGN_ON else []),
     path("console/", include("backend.console.urls")),
     path("api/v1/", include(api_v1)),
     path("api/schema/", conditional_page(SpectacularAPIView.as_view()), name="schema"),

@@ -39,6 +39,7 @@ def _values(now: datetime) -> dict[Series, float]:
         lambda: present.of_beat(now=now),
         present.of_broker,
         present.of_workers,
+        lambda: present.of_quotas(now=now),
     )
     for question in questions:
         try:

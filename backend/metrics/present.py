@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from backend.apps.exports.services.pacing_store import Pacer, RedisUnavailable, accounts
 from backend.apps.workflows.models import TaskExecution
 from backend.config.celery import app
 from backend.config.live_workers import queues, workers
@@ -33,6 +34,8 @@ def of_tasks(*, now: datetime) -> dict[Series, float]:
             found[f"repomill_{name}", (queue,)] = 0.0
     for row in _pending(now):
         queue, number = _queue(row["method"]), row["number"]
+        state = "repomill_tasks", (row["method"], row["state"])
+        found[state] = found.get(state, 0) + number
         if row["state"] == "waiting":
             found["repomill_tasks_waiting", (queue,)] = found.get(("repomill_tasks_waiting", (queue,)), 0) + number
             age = (now - row["earliest"]).total_seconds() if row["earliest"] else 0.0
@@ -45,8 +48,11 @@ def of_tasks(*, now: datetime) -> dict[Series, float]:
             found["repomill_tasks_parked", (reason,)] = found.get(("repomill_tasks_parked", (reason,)), 0) + number
     expired = 0
     for row in _running(now):
-        key = "repomill_tasks_running", (_queue(row["method"]),)
-        found[key] = found.get(key, 0) + row["number"]
+        for key in (
+            ("repomill_tasks_running", (_queue(row["method"]),)),
+            ("repomill_tasks", (row["method"], "running")),
+        ):
+            found[key] = found.get(key, 0) + row["number"]
         expired += row["expired"]
     found["repomill_leases_expired", ()] = expired
     found["repomill_runs_in_flight", ()] = _in_flight()
@@ -103,6 +109,25 @@ def of_broker() -> dict[Series, float]:
     except UNANSWERED:
         return {("repomill_broker_up", ()): 0.0}
     found["repomill_broker_up", ()] = 1.0
+    return found
+
+
+def of_quotas(*, now: datetime) -> dict[Series, float]:
+    """Return what is left of hosts' limits, by credential; nothing where Redis does not answer.
+
+    Of tokens that were given with single runs, which have no name, the one with the least left is told.
+    """
+    found: dict[Series, float] = {}
+    try:
+        for name, account in accounts():
+            pacer = Pacer(account, clock=now.timestamp)
+            for limit, left in pacer.left().items():
+                key = "repomill_quota_left", (account.kind, name, limit)
+                found[key] = min(found.get(key, left), left)
+            wait = "repomill_quota_wait_seconds", (account.kind, name)
+            found[wait] = max(found.get(wait, 0.0), pacer.state().blocked_until - now.timestamp(), 0.0)
+    except (RedisUnavailable, *UNANSWERED):
+        return {}
     return found
 
 

@@ -40,29 +40,42 @@ async def connected(url: str | None) -> AsyncIterator[Client]:
         yield client
 
 
+class Refused(Exception):
+    """A tool has refused; the text is its message and hint."""
+
+
 async def use(client: Client, tool: str, **arguments: object) -> dict[str, Any]:
-    """Call a tool; end with its message and hint where it refuses."""
+    """Call a tool. Raises Refused."""
     answer = await client.call_tool(tool, arguments)
     told: dict[str, Any] = answer.structured_content
     if answer.is_error:
-        sys.exit(f"{tool}: {told['message']} {told.get('hint', '')}")
+        raise Refused(f"{tool}: {told['message']} {told.get('hint', '')}")
     return told
 
 
-async def main(project: str, url: str | None) -> None:
+async def work(client: Client, project: str) -> None:
+    tools = (await client.list_tools()).tools
+    print(f"{len(tools)} tools: {', '.join(tool.name for tool in tools)}")
+    await use(client, "write_files", project=project, files=[{"path": "agent.md", "content": "Written by an agent.\n"}])
+    print((await use(client, "diff_files", project=project))["patch"], end="")
+    made = await use(client, "commit_files", project=project)
+    print(f"commit {made['commit'][:12]}, {made['total_files']} file(s)")
+    asked = await use(client, "export_project", project=project, to="zip", key=f"zip-{made['commit']}")
+    task = await use(client, "read_task", task=asked["task"])
+    print(f"export {task['status']}: {task['result']['size']} bytes, sha256 {task['result']['digest'][:12]}")
+
+
+async def main(project: str, url: str | None) -> str | None:
+    """Return what went wrong, None where nothing did."""
     async with connected(url) as client:
-        tools = (await client.list_tools()).tools
-        print(f"{len(tools)} tools: {', '.join(tool.name for tool in tools)}")
-        await use(
-            client, "write_files", project=project, files=[{"path": "agent.md", "content": "Written by an agent.\n"}]
-        )
-        print((await use(client, "diff_files", project=project))["patch"], end="")
-        made = await use(client, "commit_files", project=project)
-        print(f"commit {made['commit'][:12]}, {made['total_files']} file(s)")
-        asked = await use(client, "export_project", project=project, to="zip", key=f"zip-{made['commit']}")
-        task = await use(client, "read_task", task=asked["task"])
-        print(f"export {task['status']}: {task['result']['size']} bytes, sha256 {task['result']['digest'][:12]}")
+        try:
+            await work(client, project)
+        except Refused as refused:
+            return str(refused)
+    return None
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None))
+    if not 2 <= len(sys.argv) <= 3 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
+    sys.exit(asyncio.run(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)))

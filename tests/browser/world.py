@@ -129,12 +129,17 @@ def player() -> Iterator[Player]:
         yield playing
 
 
-def answers(claimed: ClaimedTask) -> Any:
-    """Answer as the services do when all is well."""
-    time.sleep({"generation.generate": 0.12, "export.export_to_github": 0.3}.get(claimed.method, 0.03))
+def at_once(claimed: ClaimedTask) -> Any:
+    """Answer as the services do when all is well, in no time."""
     if claimed.method.startswith("export.export_to"):
         return {"html_url": "https://github.com/acme/shop", "commit": COMMIT, "created": True}
     return {"commit": COMMIT, "total_files": 12, "total_size": 48_213, "items": []}
+
+
+def answers(claimed: ClaimedTask) -> Any:
+    """Answer as the services do when all is well, in a time that can be seen."""
+    time.sleep({"generation.generate": 0.06, "export.export_to_github": 0.15}.get(claimed.method, 0.02))
+    return at_once(claimed)
 
 
 def failing(method: str, error: Exception) -> Service:
@@ -142,9 +147,8 @@ def failing(method: str, error: Exception) -> Service:
 
     def serve(claimed: ClaimedTask) -> Any:
         if claimed.method == method:
-            time.sleep(0.05)
             raise error
-        return answers(claimed)
+        return at_once(claimed)
 
     return serve
 
@@ -183,7 +187,7 @@ def build(words: Sequence[str] = ()) -> dict[str, str]:
     with player() as world:
         for minutes in (50, 44, 43, 31, 30, 29, 12, 11, 4, 2):
             old = begin(ada, PUBLISH, {"name": "shop"}, **place)
-            world.play(answers if minutes != 31 else failing("agents.call", RemoteRefused("The API said no.")))
+            world.play(at_once if minutes != 31 else failing("agents.call", RemoteRefused("The API said no.")))
             age(old, timedelta(minutes=minutes))
         made["completed"] = begin(ada, PUBLISH, {"name": "shop"}, **place)
         world.play(failing("export.export_to_github", RemoteUnreachable("github.com did not answer in 10 s.")))

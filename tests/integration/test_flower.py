@@ -2,6 +2,8 @@
 
 import base64
 import json
+import shelve
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -9,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery.events.state import Task
 
 from tests.integration.installation import Installation
 
 pytestmark = pytest.mark.integration
+MOST_TASKS = 10_000
 SECRET = "only-in-the-inputs-5f1c"
 WORKFLOW = """
 name: note
@@ -94,10 +98,46 @@ def test_it_is_closed_tells_no_data_links_to_the_run_and_remembers(
         assert browser.ask("api/worker/shutdown/agents@x", method="POST")[0] == 403
 
         installation.stop()
+        grow(installation.data_dir / "flower" / "flower.db")
         info = installation.start()
-        assert set(Browser(info.flower_url, password).tasks()) >= ids
+        browser = Browser(info.flower_url, password)
+        # What it remembers is bounded, and the oldest goes first.
+        remembered = set(json.loads(browser.ask("api/tasks?limit=20000")[1]))
+        assert len(remembered) <= MOST_TASKS
+        assert remembered >= ids
+        assert "filler-0" not in remembered
+
+        def workers() -> dict[str, bool] | None:
+            rows = json.loads(browser.ask("workers?json=1")[1])["data"]
+            return {row["hostname"]: row["status"] for row in rows} if sum(row["status"] for row in rows) == 3 else None
+
+        listed = installation.wait_until(workers, patience=30, what="three workers that are online")
+        assert "gone@nowhere" not in listed
+        assert listed["lately@nowhere"] is False
     finally:
         installation.stop()
+
+
+def grow(memory: Path) -> None:
+    """Give Flower's kept state more tasks than it may remember, and two workers that are offline."""
+    now = time.time()
+    with shelve.open(str(memory)) as kept:
+        state = kept["events"]
+        # As a state that was kept under a larger limit; the tasks of this run are the newest.
+        state.tasks.limit = state.max_tasks_in_memory = 2 * MOST_TASKS
+        own = list(state.tasks.items())
+        state.tasks.clear()
+        for number in range(MOST_TASKS + 5):
+            state.tasks[f"filler-{number}"] = Task(uuid=f"filler-{number}", name="x", timestamp=now, received=now)
+        for name, task in own:
+            state.tasks[name] = task
+        # Flower counts a worker as offline two minutes after its last heartbeat, and lists it for one minute more.
+        for name, silent in (("gone@nowhere", 600), ("lately@nowhere", 10)):
+            worker, _ = state.get_or_create_worker(name)
+            worker.heartbeats = [now - silent]
+            worker.expire_window = 0
+            state.counter[name]["worker-heartbeat"] += 1
+        kept["events"] = state
 
 
 def _finished(tasks: dict[str, Any], ids: set[str]) -> dict[str, Any] | None:

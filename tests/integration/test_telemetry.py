@@ -41,6 +41,11 @@ def test_one_trace_and_lines_that_name_their_run(tmp_path_factory: pytest.TempPa
     assert served["kind"] == "SpanKind.SERVER"
     assert served["name"].startswith("POST /api/v1/projects/")
     assert {call["context"]["trace_id"], served["context"]["trace_id"]} == trace
+    # What git itself asks of the remote belongs to the push.
+    push = next(span for span in mine if span["name"] == "git push")
+    pushed_by = next(span for span in mine if span["name"] == "export.export_to_git")
+    assert (push["kind"], push["parent_id"]) == ("SpanKind.CLIENT", pushed_by["context"]["span_id"])
+    assert push["context"]["trace_id"] in trace
     assert SECRET not in traces.read_text()
 
     lines = [line for file in (folder / "data" / "log").glob("worker-*.log") for line in file.read_text().splitlines()]

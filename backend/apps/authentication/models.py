@@ -47,6 +47,23 @@ class ServiceToken(models.Model):
         return self.name
 
 
+class OutsideIdentity(models.Model):
+    """Who a user is at an OpenID Connect provider: the only thing that they are known by there."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="outside_identities")
+    issuer = models.CharField(max_length=500)
+    subject = models.CharField(max_length=255)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "outside identities"
+        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="one_user_per_identity")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} at {self.issuer}"
+
+
 class EndedRefreshToken(models.Model):
     """A refresh token that was given back before it expired, by its id alone."""
 

@@ -25,7 +25,12 @@ class Limit:
     seconds: float
 
     def __str__(self) -> str:
-        return f"{self.units:,} {self.what} in {_span(self.seconds)}"
+        return f"{self.units:,} {self.name}"
+
+    @property
+    def name(self) -> str:
+        """What is limited, without how many."""
+        return f"{self.what} in {_span(self.seconds)}"
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class WorkspaceArchiveViewSet(ApiViewSet):
     @extend_schema(
         summary="Write an archive's files",
         request=dict.fromkeys(("application/zip", "application/gzip", "application/x-tar"), OpenApiTypes.BINARY),
-        responses=WrittenArchiveSerializer,
+        responses={200: WrittenArchiveSerializer},
     )
     def create(self, request: Request, project_id: UUID) -> Response:
         """Write the files of a zip, tar or tar.gz into the workspace: all of them, or none.

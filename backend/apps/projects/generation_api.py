@@ -32,6 +32,7 @@ from backend.apps.projects.generation_serializers import (
 from backend.apps.projects.models import GeneratedProject, ProjectFile
 from backend.apps.projects.services.generation_start import start_generation
 from backend.apps.projects.services.recorded_bytes import open_recorded
+from backend.apps.workflows.api.input_names import named_as_sent
 
 
 @extend_schema_view(
@@ -73,12 +74,13 @@ class GenerationViewSet(ApiViewSet):
         """
         selectors.get_project(user=user_of(request), project_id=project_id, right=Right.RUN)
         asked = self.validated(request, self.request_serializer)
-        generation = start_generation(
-            user=user_of(request),
-            project_id=project_id,
-            workflow_id=asked["workflow_id"],
-            inputs=asked["input_data"],
-        )
+        with named_as_sent():
+            generation = start_generation(
+                user=user_of(request),
+                project_id=project_id,
+                workflow_id=asked["workflow_id"],
+                inputs=asked["input_data"],
+            )
         answer = self.one(generation, StartedGenerationSerializer, code=status.HTTP_202_ACCEPTED)
         answer["Location"] = reverse("generation", args=[project_id, generation.pk])
         return answer

@@ -7,6 +7,7 @@ reads; it changes nothing.
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -24,6 +25,20 @@ LARGE = ("input_data", "output_data", "state", "version__definition")
 def find_project(*, user: User, reference: str, right: Right) -> KnownProject:
     """Return the project of that id or slug, in which the user has the right; see `ProjectAccess.find`."""
     return project_access().find(user, reference, right)
+
+
+def home_of(*, user: User, project: str | None) -> dict[str, Any]:
+    """Return whose a definition becomes that the user saves, as `save_definition` takes it.
+
+    project: an id or a slug; the project's members see it then. Without one it is the user's own, and an operator's is
+    the installation's. Raises NotFound for a project that the user may not see, PermissionRefused where they may not
+    write in it, or where the token is for one project alone.
+    """
+    if project:
+        return {"owner": None, "project_id": find_project(user=user, reference=project, right=Right.WRITE).id}
+    if user.grant is not None and user.grant.project_id is not None:
+        raise PermissionRefused("The token is for one project alone.", field="project", hint="Name the project.")
+    return {"owner": None if is_operator(user) else user, "project_id": None}
 
 
 def visible_executions(*, user: User) -> QuerySet[WorkflowExecution]:

@@ -22,11 +22,34 @@ ANOTHER_VERSION = "Save the new wording with save_definition(); it becomes the n
 
 
 class Workflow(models.Model):
-    """A named definition; what it says is in its versions."""
+    """A named definition; what it says is in its versions.
+
+    It belongs to a project, or to a user, or to the installation, which all users share. Its name is one there.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    name = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=100)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    # No foreign key: the workflows app lies below the projects app and knows no project.
+    project_id = models.UUIDField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project_id", "name"], name="one_workflow_per_name_in_project"),
+            models.UniqueConstraint(fields=["owner", "name"], name="one_workflow_per_name_of_user"),
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=models.Q(owner__isnull=True, project_id__isnull=True),
+                name="one_shared_workflow_per_name",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(owner__isnull=True) | models.Q(project_id__isnull=True), name="workflow_has_one_home"
+            ),
+        ]
+        indexes = [models.Index(fields=["name"], name="workflow_by_name")]
 
     def __str__(self) -> str:
         return self.name

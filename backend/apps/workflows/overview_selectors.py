@@ -80,7 +80,8 @@ def parked_tasks(*, user: User, now: datetime) -> list[Parked]:
     until: dict[str, datetime] = {}
     for reason, moment in later.values_list("code", "not_before").order_by("not_before")[:MOST_PARKED]:
         found[reason] += 1
-        until.setdefault(reason, moment)
+        if moment is not None:
+            until.setdefault(reason, moment)
     found["paused"] = pending.filter(execution__paused_at__isnull=False).count()
     found["in_doubt"] = visible_tasks(user=user).filter(status=TaskExecution.Status.IN_DOUBT).count()
     return [Parked(reason, number, until.get(reason)) for reason, number in found.most_common() if number]

@@ -38,7 +38,13 @@ def dry_run(
     """
     setup_django()
     show_dry_run(
-        _definition(workflow), inputs=input or [], project=project, user=user, diff=diff, items=items, as_json=as_json
+        _definition(workflow, user=user, project=project),
+        inputs=input or [],
+        project=project,
+        user=user,
+        diff=diff,
+        items=items,
+        as_json=as_json,
     )
 
 
@@ -77,17 +83,18 @@ def show_dry_run(
         raise typer.Exit(exit_codes.FAILED)
 
 
-def _definition(workflow: str) -> Definition:
+def _definition(workflow: str, *, user: str | None, project: str | None) -> Definition:
     from backend.apps.workflows.definition_selectors import get_version
     from backend.apps.workflows.definitions.check import read_definition_file
     from backend.apps.workflows.execution.reading import definition_of
+    from backend.cli.acting_user import acting_user
     from backend.errors import NotFound
 
     path = Path(workflow)
     if path.exists() or path.suffix or "/" in workflow:
         return read_definition_file(path)
     try:
-        return definition_of(get_version(workflow=workflow).pk)
+        return definition_of(get_version(user=acting_user(user), workflow=workflow, project=project).pk)
     except NotFound as error:
         raise NotFound(
             f"There is neither a file nor a workflow {workflow[:100]!r}.", field="workflow", hint="Check the name."

@@ -12,6 +12,7 @@ from redis.retry import Retry
 from backend.config.environment import ROOT, load
 from backend.config.secret_files import read_or_create
 from backend.config.storage_url import storages_of
+from backend.config.single_sign_on import oidc_settings
 
 ENVIRONMENT = load()
 
@@ -124,6 +125,8 @@ LOGOUT_REDIRECT_URL = "console:login"
 SESSION_COOKIE_AGE = 12 * 3600
 # What users are told to log in with beside a password; empty where nothing is set up.
 SINGLE_SIGN_ON = ""
+if ENVIRONMENT.oidc_file is not None:
+    globals().update(oidc_settings(ENVIRONMENT.oidc_file))
 
 # How many requests one web process works at, each with a thread and at most one database connection, and how long the
 # others wait for their turn before they are asked to come back.

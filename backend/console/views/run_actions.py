@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.contrib import messages
@@ -28,6 +28,7 @@ from backend.errors import InvalidInput, RepomillError
 from backend.strict_json import NotJSON, read_json
 
 Control = Callable[..., WorkflowExecution]
+OUTCOMES: dict[str, Literal["done", "retry"]] = {"done": "done", "retry": "retry"}
 
 
 @action
@@ -67,8 +68,8 @@ def settle(request: HttpRequest, task_id: UUID) -> HttpResponseBase:
     """Say what became of a task in doubt."""
     user = user_of(request)
     get_task(user=user, task_id=task_id, control=True)
-    outcome = request.POST.get("outcome", "")
-    if outcome not in {"done", "retry"}:
+    outcome = OUTCOMES.get(request.POST.get("outcome", ""))
+    if outcome is None:
         raise InvalidInput("Say whether it was done.", field="outcome", expected="done or retry")
     services.resolve_task(task_id=task_id, user=user, outcome=outcome)
     messages.success(request, "Settled; the run goes on.")

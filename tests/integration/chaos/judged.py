@@ -52,7 +52,7 @@ class Ring:
         session = Session(self.stage, fault.name.lower().replace("_", "-"), self.slow, self.slow_file)
         self.sessions[fault] = session
         try:
-            strikes = session.strike(fault, points, at_once=AT_ONCE.get(fault, 2))
+            strikes = session.strike(dict.fromkeys(points, fault), at_once=AT_ONCE.get(fault, 2))
         finally:
             self.stage.plan.disarm()
         missed = set(points) - {strike.point for strike in strikes if strike.fault is fault}

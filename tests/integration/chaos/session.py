@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -61,14 +61,14 @@ class Session:
         """Count the runs under way."""
         return int(self.stage.ask("standing").get("running", 0))
 
-    def strike(self, fault: Fault, points: Iterable[Failpoint], *, at_once: int) -> list[Struck]:
-        """Strike at each of these failpoints once, with so many waiting at the same time; return what was struck."""
+    def strike(self, faults: Mapping[Failpoint, Fault], *, at_once: int) -> list[Struck]:
+        """Do each of these faults once, with so many waiting at the same time; return what was struck."""
         plan = self.stage.plan
         before = len(plan.struck())
-        waiting = list(points)
+        waiting = list(faults.items())
         while True:
             while waiting and len(plan.armed()) < at_once and not self.stage.busy:
-                point = waiting.pop(0)
+                point, fault = waiting.pop(0)
                 if point is Failpoint.HEARTBEAT:
                     self.feed(slow=True)
                 plan.arm(point, fault)

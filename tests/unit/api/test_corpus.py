@@ -146,8 +146,7 @@ PATHS = {
     "project": ("projects/{id}/",),
     "structure/file": ("files/", "workspace/"),
     "template": ("templates/",),
-    # A definition is nobody's: everybody who runs workflows here reads it, as a template of the installation.
-    "workflow": (),
+    "workflow": ("workflows/<uuid:workflow_id>",),
     "workflow run": ("executions/",),
     "archive": ("archives/", "download/"),
     "export job": ("export", "exports/"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import redis
@@ -14,6 +16,7 @@ from backend.apps.exports.pacing import (
     GITLAB,
     POINTS,
     REQUESTS,
+    SHARE,
     Account,
     Limit,
     State,
@@ -26,6 +29,7 @@ from backend.apps.exports.services.pacing_store import Pacer
 from backend.apps.projects.hosts.answers import Answer
 from backend.cli.stack.broker import EmbeddedBroker
 from backend.errors import RateLimited, TemporaryFailure
+from backend.metrics.present import of_quotas
 
 NEW = Use.of_new_repository("github")
 ACCOUNT = Account(kind="github", key="a")
@@ -198,3 +202,44 @@ def test_a_flushed_redis_begins_anew_and_one_that_is_gone_is_said(connection, tm
     gone.before("GET")
     gone.after(Answer(429, {}))
     assert gone.state() == State()
+
+
+def test_what_is_left_is_told_by_credential_and_limit(connection, monkeypatch):
+    now = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    clock = now.timestamp
+    monkeypatch.setattr("backend.apps.exports.services.pacing_store.client", lambda: connection)
+    mine = Pacer(ACCOUNT, connection=connection, clock=clock)
+    mine.introduce("ada/acme-bot")
+    mine.book("k", NEW)
+    mine.after(Answer(200, {"x-ratelimit-remaining": "4321", "x-ratelimit-reset": str(int(clock()) + 900)}))
+    of_a_run = [
+        Pacer(Account(kind="gitlab", key=key, public=False), connection=connection, clock=clock) for key in "bc"
+    ]
+    for pacer, requests in zip(of_a_run, ("7", "5"), strict=True):
+        pacer.introduce("")
+        pacer.after(Answer(200, {"ratelimit-remaining": requests, "ratelimit-reset": str(int(clock()) + 60)}))
+    of_a_run[0].after(Answer(429, {"retry-after": "30"}))
+    Pacer(Account(kind="github", key="never asked"), connection=connection).introduce("ada/unused")
+
+    found: dict[Any, float] = of_quotas(now=now)
+    left = {labels: value for (name, labels), value in found.items() if name == "repomill_quota_left"}
+    assert left["github", "ada/acme-bot", "requests told by the host"] == 4321
+    assert left["github", "ada/acme-bot", "creations in a minute"] == int(80 * SHARE) - 1
+    assert {limit for host, _, limit in left if host == "github"} == {
+        "requests told by the host",
+        *(limit.name for limit in GITHUB),
+    }
+    assert left["gitlab", "a token of one run", "requests told by the host"] == 5
+    assert found["repomill_quota_wait_seconds", ("gitlab", "a token of one run")] == pytest.approx(30, abs=1)
+    assert found["repomill_quota_wait_seconds", ("github", "ada/acme-bot")] == 0
+    assert "unused" not in str(found)
+    assert set(connection.hkeys("repomill:paced-accounts")) == {b"a", b"b", b"c"}
+    connection.flushall()
+    assert of_quotas(now=now) == {}
+
+
+def test_no_quota_is_told_where_redis_is_gone(monkeypatch, tmp_path):
+    gone = redis.Redis(unix_socket_path=str(tmp_path / "nothing"))
+    monkeypatch.setattr("backend.apps.exports.services.pacing_store.client", lambda: gone)
+    Pacer(ACCOUNT, connection=gone).introduce("ada/acme-bot")
+    assert of_quotas(now=datetime.now(UTC)) == {}

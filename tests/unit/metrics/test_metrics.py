@@ -21,7 +21,7 @@ from backend.metrics.models import Count
 from tests.unit.metrics.conftest import start_run
 
 pytestmark = pytest.mark.django_db
-LABELS = ("type", "method", "host", "outcome", "result", "reason", "queue")
+LABELS = ("type", "method", "host", "credential", "limit", "outcome", "result", "reason", "queue", "state")
 Values = dict[tuple[str, tuple[str, ...]], float]
 
 
@@ -114,6 +114,9 @@ def test_where_tasks_stand(execution: WorkflowExecution) -> None:
     assert found["repomill_tasks_blocked", ("agents",)] == 1
     assert found["repomill_tasks_parked", ("rate_limited",)] == 1
     assert found["repomill_tasks_parked", ("paused",)] == 1
+    assert found["repomill_tasks", ("agents.call", "waiting")] == 1
+    assert found["repomill_tasks", ("agents.call", "running")] == 1
+    assert found["repomill_tasks", ("agents.call", "paused")] == 1
     assert found["repomill_leases_expired", ()] == 1
     assert found["repomill_runs_in_flight", ()] == 5
     assert 30 <= found["repomill_queue_oldest_seconds", ("agents",)] < 60

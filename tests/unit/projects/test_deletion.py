@@ -66,8 +66,13 @@ def test_it_goes_with_all_its_files_and_no_others(owner: User) -> None:
     mine = GeneratedProject.objects.get(project=project)
     gone = places(project, mine)
     execution = execution_on(project, owner, status="failed")
+    used = execution.workflow
+    Workflow.objects.filter(pk=used.pk).update(project_id=project.pk)
+    Workflow.objects.create(name="unused", project_id=project.pk)
+    kept = [Workflow.objects.create(name="unused"), Workflow.objects.create(name="unused", project_id=other.pk)]
     assert delete(owner, project).status_code == 204
     assert list(Project.objects.all()) == [other]
+    assert set(Workflow.objects.all()) == {used, *kept}
     task = TaskExecution.objects.get()
     assert (task.method, task.project_id) == (REMOVE, None)
     execution.refresh_from_db()

@@ -9,6 +9,7 @@ from backend import failpoints
 from backend.apps.workflows.execution.claim import claim
 from backend.apps.workflows.execution.lost_messages import SENDING, expect_no_answers
 from backend.apps.workflows.execution.reconcile import reconcile
+from backend.apps.workflows.execution.waiting import UNSHOWN
 from backend.apps.workflows.models import ExecutionEvent, TaskExecution
 from backend.apps.workflows.publishing import PATIENCE, queue_of
 from backend.errors import TemporaryFailure
@@ -167,12 +168,18 @@ def test_a_few_odd_messages_at_the_front_of_a_long_queue_are_outvoted(tasks, bro
     assert not {(task.pk,) for task in front} & {tuple(chain) for chain in broker.sent}
 
 
-def test_a_long_queue_with_nobodys_messages_in_front_is_waited_for(tasks, broker):
+def test_a_long_queue_with_nobodys_messages_in_front_is_waited_for_so_long(tasks, broker):
     (task,) = tasks(1)
+    now = timezone.now()
     broker.show(queue_of(task.method), "", "not a task's", "00000000-0000-0000-0000-000000000000", more=True)
-    assert reconcile(now=timezone.now() + LOST).republished == 0
+    assert reconcile(now=now + LOST).republished == 0
+    assert reconcile(now=now + UNSHOWN + LOST).republished == 1
+
+
+def test_another_queue_with_nobodys_messages_in_front_is_not_waited_for(tasks, broker):
+    tasks(1)
     broker.show("another", "", more=True)
-    assert reconcile(now=timezone.now() + 2 * LOST).republished == 1
+    assert reconcile(now=timezone.now() + LOST).republished == 1
 
 
 def test_a_long_queue_does_not_keep_what_another_has_lost_from_being_found(tasks, broker, monkeypatch):

@@ -17,7 +17,8 @@ from backend.apps.authentication.roles import Right
 from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import project_by_slug_or_id
 from backend.apps.workflows.access import get_execution
-from backend.apps.workflows.models import Workflow, WorkflowExecution, WorkflowVersion
+from backend.apps.workflows.definition_selectors import get_version, visible_workflows
+from backend.apps.workflows.models import WorkflowExecution, WorkflowVersion
 from backend.apps.workflows.selectors import events_after, standing_word, steps_of
 from backend.apps.workflows.services import cancel_execution, pause_execution, resume_execution, start_execution
 from backend.errors import InvalidInput, NotFound, PermissionRefused
@@ -38,11 +39,11 @@ class AgentRuns:
     def workflows(self) -> list[dict[str, Any]]:
         """Return each workflow with its newest version's number, description, and the JSON Schema of its inputs."""
         with self.acting.anywhere("workflows.list", Right.SEE):
-            found = Workflow.objects.order_by("name")[:MOST_WORKFLOWS]
+            found = visible_workflows(user=self.acting.user).order_by("name", "pk")[:MOST_WORKFLOWS]
             newest = (
                 WorkflowVersion.objects.filter(workflow__in=list(found))
                 .select_related("workflow")
-                .order_by("workflow__name", "-number")
+                .order_by("workflow__name", "workflow", "-number")
             )
             versions: dict[UUID, WorkflowVersion] = {}
             for version in newest:
@@ -60,7 +61,8 @@ class AgentRuns:
         """
         user = self.acting.user
         with self.acting.anywhere("runs.start", Right.RUN, workflow=workflow, version=version, key=key) as row:
-            wanted = _version(workflow, version)
+            where = self.acting.project or inputs.get("project")
+            wanted = get_version(user=user, workflow=workflow, number=version, project=where and str(where))
             project, complete = _on_project(self.acting, wanted, inputs)
             if project is not None:
                 self.acting.belongs_to(row, project.pk, project.slug)
@@ -135,18 +137,6 @@ def _described(version: WorkflowVersion) -> dict[str, Any]:
         "inputs": definition.get("inputs", {}),
         "steps": [step.get("id") for step in definition.get("steps", [])],
     }
-
-
-def _version(workflow: str, number: int | None) -> WorkflowVersion:
-    rows = WorkflowVersion.objects.select_related("workflow").filter(workflow__name=workflow.replace("\0", ""))
-    found = (rows if number is None else rows.filter(number=number)).order_by("-number").first()
-    if found is None:
-        raise NotFound(
-            f"There is no workflow {workflow[:100]!r}" + (f" of version {number}." if number is not None else "."),
-            field="workflow",
-            hint="List the workflows to see which there are.",
-        )
-    return found
 
 
 def _on_project(

@@ -22,11 +22,16 @@ from backend.origins import read_web_address
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """A secret, and what it is for. base_url: None for the public host of its kind."""
+    """A secret, and what it is for.
+
+    base_url: None for the public host of its kind. name: owner and name of its credential, empty for a token of one
+        run.
+    """
 
     secret: Secret
     username: str
     base_url: str | None = None
+    name: str = ""
 
 
 def open_access(
@@ -57,7 +62,8 @@ def open_access(
             "A credential goes to its own host.", field="base_url", hint="Leave it out, or name another credential."
         )
     found = credential_for(credential or "", host=host, project_id=project.pk, user=user)
-    return Access(secret=open_secret(found), username=found.username, base_url=found.base_url)
+    name = f"{found.owner.get_username()}/{found.name}"
+    return Access(secret=open_secret(found), username=found.username, base_url=found.base_url, name=name)
 
 
 def credential_for(name: str, *, host: str, project_id: UUID | None, user: User) -> Credential:

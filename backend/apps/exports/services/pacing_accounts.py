@@ -36,6 +36,7 @@ def account_of(
 def keeping_pace(host: str, access: Access) -> Iterator[None]:
     """Have every request to the host's API asked for before it is sent, and learned from afterwards."""
     pacer = Pacer(_account(host, secret=access.secret.reveal(), base_url=access.base_url))
+    pacer.introduce(access.name)
     with watching(pacer):
         yield
 

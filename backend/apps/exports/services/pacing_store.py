@@ -31,6 +31,7 @@ from backend.apps.exports.pacing import (
     REQUESTS,
     SPACING,
     Account,
+    Limit,
     State,
     Use,
     forgotten,
@@ -41,11 +42,15 @@ from backend.apps.projects.hosts.answers import Answer, Manners, refusal
 from backend.errors import RateLimited, TemporaryFailure
 
 PREFIX = "repomill:pace:"
+ACCOUNTS = "repomill:paced-accounts"
+"""A hash in Redis: what operators know each account by."""
 KEPT = 2 * 86_400
 """Seconds after which Redis forgets an account that nobody uses."""
 SOON = 1.0
 """A delivery may begin this much before its place: clocks differ."""
 WRITE_POINTS = 5
+OF_ONE_RUN = "a token of one run"
+HOSTS_OWN = "requests told by the host"
 logger = logging.getLogger(__name__)
 
 
@@ -57,6 +62,25 @@ def client() -> Any:  # noqa: ANN401  (redis is not typed to the end)
         database = int(parse_qs(url.query).get("virtual_host", ["0"])[0])
         return redis.Redis(unix_socket_path=unquote(url.path), db=database, socket_timeout=5)
     return redis.Redis.from_url(settings.ENVIRONMENT.redis_url, socket_timeout=5, socket_connect_timeout=5)
+
+
+def accounts(connection: Any = None) -> Iterator[tuple[str, Account]]:  # noqa: ANN401
+    """Give every account that was used of late, with the name of its credential. Raises RedisUnavailable."""
+    store = connection if connection is not None else client()
+    try:
+        for key, known_as in store.hgetall(ACCOUNTS).items():
+            kind, public, name = json.loads(known_as)
+            account = Account(kind=kind, key=key.decode(), public=public)
+            if store.exists(f"{PREFIX}{account.key}"):
+                yield name, account
+            else:
+                store.hdel(ACCOUNTS, key)
+    except redis.exceptions.RedisError:
+        raise RedisUnavailable(retry_after=5.0) from None
+
+
+def _counted(limit: Limit) -> RateLimitItemPerSecond:
+    return RateLimitItemPerSecond(limit.units, max(1, round(limit.seconds)))
 
 
 class RedisUnavailable(TemporaryFailure):
@@ -113,7 +137,7 @@ class Pacer:
         self._refuse_until(state.blocked_until, "the host asked for this wait")
         for limit in self.limits:
             cost = {REQUESTS: 1, POINTS: 1 if method == "GET" else WRITE_POINTS}.get(limit.what, 0)
-            item = RateLimitItemPerSecond(limit.units, max(1, round(limit.seconds)))
+            item = _counted(limit)
             if cost and not self._limiter.hit(item, self.account.key, cost=cost):
                 reset = self._limiter.get_window_stats(item, self.account.key).reset_time
                 self._refuse_until(max(reset, self._clock() + 1.0), str(limit))
@@ -142,6 +166,27 @@ class Pacer:
                 ),
                 booked,
             )
+
+    def introduce(self, name: str) -> None:
+        """Note which credential the account belongs to, for who asks what is left of it."""
+        known_as = json.dumps([self.account.kind, self.account.public, name or OF_ONE_RUN])
+        with suppress(redis.exceptions.RedisError):
+            self._redis.hset(ACCOUNTS, self.account.key, known_as)
+
+    def left(self) -> dict[str, int]:
+        """Return what is left of each limit just now, and of what the host itself counts. Raises RedisUnavailable."""
+        state, _ = self._read()
+        now = self._clock()
+        found = {}
+        if state.remaining is not None and state.reset_at > now:
+            found[HOSTS_OWN] = state.remaining
+        for limit in self.limits:
+            if limit.what in {REQUESTS, POINTS}:
+                found[limit.name] = self._limiter.get_window_stats(_counted(limit), self.account.key).remaining
+            else:
+                used = sum(use.of(limit.what) for at, use in state.used if now - limit.seconds < at <= now)
+                found[limit.name] = max(0, limit.units - used)
+        return found
 
     def state(self) -> State:
         """Return what is known of the account; nothing where Redis does not answer."""

@@ -23,6 +23,7 @@ from backend.apps.projects.hosts.patience import patiently
 from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_store import GitStore, create_bare
 from backend.errors import InvalidInput, RemoteRefused
+from backend.telemetry import tracing
 
 LOOK_SECONDS = 30.0
 PUSH_SECONDS = 600.0
@@ -172,7 +173,8 @@ class _Pusher:
 
     def _git(self, *arguments: str, timeout: float) -> bytes:
         address = self.target.address
-        with self._credential() as (extra, secrets):
+        origin = address.origin or "this machine"
+        with tracing.span(f"git {arguments[0]}", kind="client", host=origin), self._credential() as (extra, secrets):
             try:
                 return run(
                     *arguments, git_dir=self.store.path, protocols=[address.protocol], extra=extra, timeout=timeout

@@ -18,7 +18,7 @@ from backend.apps.projects.services.archive_storage import remove_archives
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.pack_storage import remove_packs
 from backend.apps.projects.services.project_generator import ProjectGenerator
-from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.apps.workflows.models import TaskExecution, Workflow, WorkflowExecution
 from backend.apps.workflows.services.enqueue import enqueue_method
 from backend.errors import Conflict
 from backend.identifiers import read_id
@@ -33,8 +33,9 @@ _Task = TaskExecution.Status
 def delete_project(*, user: User, project_id: UUID) -> None:
     """Delete a project with its stories, sprints, generations, archives and deliveries, and its members' places in it.
 
-    Its executions stay, as their users' own. Raises NotFound or PermissionRefused as `get_project` does, and Conflict
-    while work on it is not finished.
+    Its executions stay, as their users' own, and so do those of its workflows that they are of: these can be seen by
+    operators, and run again by who sees the execution. Raises NotFound or PermissionRefused as `get_project` does, and
+    Conflict while work on it is not finished.
     """
     project = get_project(user=user, project_id=project_id, right=Right.OWN)
     _require_rest(project)
@@ -43,6 +44,7 @@ def delete_project(*, user: User, project_id: UUID) -> None:
     # What was done on it is not the members' any more, for there are none; its user may still look at it.
     WorkflowExecution.objects.filter(project_id=project.pk).update(project_id=None)
     TaskExecution.objects.filter(project_id=project.pk).update(project_id=None)
+    Workflow.objects.filter(project_id=project.pk, executions=None).delete()
     enqueue_method(
         method=REMOVE,
         arguments=arguments,

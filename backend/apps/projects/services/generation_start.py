@@ -14,10 +14,11 @@ from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.generation_records import await_generation
 from backend.apps.projects.services.organisation_limits import require_room_to_ask
 from backend.apps.workflows import step_types
+from backend.apps.workflows.definition_selectors import get_version
 from backend.apps.workflows.execution.reading import definition_of
 from backend.apps.workflows.models import WorkflowVersion
 from backend.apps.workflows.services import start_execution
-from backend.errors import InvalidInput, NotFound
+from backend.errors import InvalidInput
 
 
 def start_generation(*, user: User, project_id: UUID, workflow_id: UUID, inputs: dict[str, Any]) -> GeneratedProject:
@@ -28,7 +29,7 @@ def start_generation(*, user: User, project_id: UUID, workflow_id: UUID, inputs:
     a workflow without a step that generates files; and as `require_room_to_ask` does.
     """
     project = get_project(user=user, project_id=project_id, right=Right.RUN)
-    version = _newest_version(workflow_id)
+    version = get_version(user=user, workflow=workflow_id)
     _require_generating(version)
     with transaction.atomic():
         require_room_to_ask(project=project)
@@ -44,13 +45,6 @@ def first_task(generation: GeneratedProject) -> UUID | None:
     if execution is None:
         return None
     return execution.tasks.order_by("created_at", "position").values_list("pk", flat=True).first()
-
-
-def _newest_version(workflow_id: UUID) -> WorkflowVersion:
-    version = WorkflowVersion.objects.filter(workflow_id=workflow_id).order_by("-number").first()
-    if version is None:
-        raise NotFound(f"There is no workflow '{workflow_id}'.", field="workflow_id", hint="Check the id.")
-    return version
 
 
 def _require_generating(version: WorkflowVersion) -> None:

@@ -16,6 +16,7 @@ from backend.apps.authentication.roles import Right, Scope
 from backend.apps.workflows import services
 from backend.apps.workflows.access import find_project, get_execution
 from backend.apps.workflows.api.executions import started
+from backend.apps.workflows.api.input_names import named_as_sent
 from backend.apps.workflows.models import WorkflowExecution
 from backend.apps.workflows.serializers.executions import (
     CancelSerializer,
@@ -72,7 +73,8 @@ class ExecutionControlViewSet(ApiViewSet):
             find_project(user=user, reference=str(old.project_id), right=Right.RUN)
             if "project" in changed and changed["project"] != str(old.project_id):
                 raise InvalidInput("A rerun works on the same project.", field="input_data.project")
-        return started(self, services.rerun_execution(execution_id=execution_id, user=user, inputs=changed))
+        with named_as_sent():
+            return started(self, services.rerun_execution(execution_id=execution_id, user=user, inputs=changed))
 
     def _done(
         self,

@@ -44,7 +44,7 @@ class DryRunViewSet(PlainViewSet):
         such as an API's answer, stands between « and », and so does what depends on it.
         """
         values = self.validated(request, DryRunRequestSerializer)
-        version = get_version(workflow=workflow_id, number=values.get("version"))
+        version = get_version(user=user_of(request), workflow=workflow_id, number=values.get("version"))
         return self._answer(
             dry_run(
                 definition=definition_of(version.pk),

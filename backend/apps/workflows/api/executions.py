@@ -19,6 +19,7 @@ from backend.apps.authentication.requests import user_of
 from backend.apps.authentication.roles import Scope
 from backend.apps.workflows import execution_selectors
 from backend.apps.workflows.access import get_execution
+from backend.apps.workflows.api.input_names import named_as_sent
 from backend.apps.workflows.definition_selectors import get_version
 from backend.apps.workflows.definitions.write_only import shown_inputs
 from backend.apps.workflows.models import WorkflowExecution
@@ -114,8 +115,10 @@ class ExecutionViewSet(ApiViewSet):
         project: str | None = None,
         version: int | None = None,
     ) -> Response:
-        wanted = get_version(workflow=workflow, number=version)
-        return started(self, start_on_project(version=wanted, inputs=input_data, user=user, project=project))
+        where = project or input_data.get("project")
+        wanted = get_version(user=user, workflow=workflow, number=version, project=where and str(where))
+        with named_as_sent():
+            return started(self, start_on_project(version=wanted, inputs=input_data, user=user, project=project))
 
 
 @extend_schema_view(list=extend_schema(summary="List an execution's steps"))

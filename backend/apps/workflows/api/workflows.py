@@ -13,8 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from backend.api.views import ApiViewSet
+from backend.apps.authentication.requests import user_of
 from backend.apps.authentication.roles import Scope
 from backend.apps.workflows import definition_selectors, step_types
+from backend.apps.workflows.access import home_of
 from backend.apps.workflows.api.parsers import JSONDefinition, YAMLDefinition
 from backend.apps.workflows.definitions.check import check_source
 from backend.apps.workflows.definitions.published import published_schema
@@ -25,6 +27,7 @@ from backend.apps.workflows.models import WorkflowVersion
 from backend.apps.workflows.serializers.definitions import (
     CheckedSerializer,
     MethodSerializer,
+    SaveQuery,
     StepTypeSerializer,
     VersionSerializer,
     WholeVersionSerializer,
@@ -53,13 +56,14 @@ EXAMPLE = OpenApiExample(
     create=extend_schema(
         summary="Save a definition",
         request=DEFINITION,
+        parameters=[SaveQuery],
         responses={200: WholeVersionSerializer, 201: WholeVersionSerializer},
         examples=[EXAMPLE],
     ),
     retrieve=extend_schema(summary="Get a workflow"),
 )
 class WorkflowViewSet(ApiViewSet):
-    """Workflows: named definitions, shared by all users. Their wording is in their versions."""
+    """Workflows: named definitions of the installation, a project or a user. Their wording is in their versions."""
 
     serializer_class = WorkflowSerializer
     parser_classes = (JSONDefinition, YAMLDefinition)
@@ -67,25 +71,31 @@ class WorkflowViewSet(ApiViewSet):
     scopes: ClassVar = {"check": Scope.READ}
 
     def list(self, request: Request) -> Response:
-        """List all workflows by name, each with what its newest version says of it."""
-        return self.page(definition_selectors.workflows(**self.filters(request, WorkflowFilters)))
+        """List the workflows that you may see by name, each with what its newest version says of it."""
+        filters = self.filters(request, WorkflowFilters)
+        return self.page(definition_selectors.workflows(user=user_of(request), **filters))
 
     def create(self, request: Request) -> Response:
         """Save a definition, JSON or YAML, as the next version of the workflow that it names.
 
+        It is yours; with `project` it is the project's, whose members see it; an operator's is everybody's.
         201 for a new version; 200 with the version there is where the workflow has had the same wording before.
         """
+        user = user_of(request)
+        home = home_of(user=user, project=self.filters(request, SaveQuery).get("project"))
         definition = check_source(_source(request))
-        known = WorkflowVersion.objects.filter(workflow__name=definition.name, digest=definition.digest).exists()
-        version = save_definition(definition)
+        known = WorkflowVersion.objects.filter(
+            workflow__name=definition.name, digest=definition.digest, **{f"workflow__{k}": v for k, v in home.items()}
+        ).exists()
+        version = save_definition(definition, **home)
         location = reverse("workflow-version", args=[version.workflow_id, version.number])
         if known:
             return self.one(version, WholeVersionSerializer)
         return self.created(version, WholeVersionSerializer, location=location)
 
-    def retrieve(self, request: Request, workflow_id: UUID) -> Response:  # noqa: ARG002
+    def retrieve(self, request: Request, workflow_id: UUID) -> Response:
         """Get one workflow."""
-        return self.one(definition_selectors.get_workflow(workflow_id=workflow_id))
+        return self.one(definition_selectors.get_workflow(user=user_of(request), workflow_id=workflow_id))
 
     @extend_schema(summary="Check a definition", request=DEFINITION, responses=CheckedSerializer, examples=[EXAMPLE])
     def check(self, request: Request) -> Response:
@@ -113,13 +123,13 @@ class VersionViewSet(ApiViewSet):
     serializer_class = VersionSerializer
     lookup_url_kwarg = "number"
 
-    def list(self, request: Request, workflow_id: UUID) -> Response:  # noqa: ARG002
+    def list(self, request: Request, workflow_id: UUID) -> Response:
         """List a workflow's versions, newest first."""
-        return self.page(definition_selectors.versions_of(workflow_id=workflow_id))
+        return self.page(definition_selectors.versions_of(user=user_of(request), workflow_id=workflow_id))
 
-    def retrieve(self, request: Request, workflow_id: UUID, number: int) -> Response:  # noqa: ARG002
+    def retrieve(self, request: Request, workflow_id: UUID, number: int) -> Response:
         """Get one version with its wording."""
-        version = definition_selectors.get_version(workflow=workflow_id, number=number)
+        version = definition_selectors.get_version(user=user_of(request), workflow=workflow_id, number=number)
         return self.one(version, WholeVersionSerializer)
 
 

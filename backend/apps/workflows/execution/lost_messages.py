@@ -43,7 +43,7 @@ def send_again(*, now: datetime) -> int:
         # A broker that does not answer would refuse what is sent; all of it stays due.
         return 0
     # What waits in its queue stays due, and costs the others neither a place in a batch nor a write.
-    lost = due.filter(execution_goes_on()).exclude(still_waiting(methods, seen))
+    lost = due.filter(execution_goes_on()).exclude(still_waiting(methods, seen, now=now))
     sent, began = 0, time.monotonic()
     while time.monotonic() - began < LONGEST_ROUND:
         tasks, held_up, whole = _take(lost, now)

@@ -2,7 +2,8 @@
 
 Of a short queue everything is seen, so it is known. A long one is served in order: a message that was sent before
 those at its front is not in it any more. It was answered, or it is lost. A few at the front say nothing, and are
-outvoted: old ones that a worker or the broker put back, and old copies of what has been sent anew since.
+outvoted: old ones that a worker or the broker put back, and old copies of what has been sent anew since. Where nothing
+at the front says anything, time decides.
 
 This module changes nothing.
 """
@@ -10,7 +11,7 @@ This module changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Q
@@ -18,8 +19,11 @@ from django.db.models import Q
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.publishing import Front, queue_of
 
+UNSHOWN = timedelta(minutes=2)
+"""How long a message is taken to wait in a long queue that does not show what it waits behind."""
 
-def still_waiting(methods: Iterable[str], seen: Mapping[str, Front]) -> Q:
+
+def still_waiting(methods: Iterable[str], seen: Mapping[str, Front], *, now: datetime) -> Q:
     """Return the condition on a task that its message may be in its queue still.
 
     methods: those that the condition is to cover. seen: the front of each queue; of one that is not in it nothing is
@@ -31,16 +35,15 @@ def still_waiting(methods: Iterable[str], seen: Mapping[str, Front]) -> Q:
     if not long:
         return condition
     times = dict(TaskExecution.objects.filter(pk__in=in_front).values_list("pk", "published_at"))
-    since = {queue: _sent_since(front, times) for queue, front in long.items()}
+    since = {queue: _sent_since(front, times) or now - UNSHOWN for queue, front in long.items()}
     for method in methods:
         if (queue := queue_of(method)) in since:
-            sent = Q(published_at__isnull=False) if since[queue] is None else Q(published_at__gte=since[queue])
-            condition |= Q(method=method) & sent
+            condition |= Q(method=method, published_at__gte=since[queue])
     return condition
 
 
 def _sent_since(front: Front, times: Mapping[UUID, datetime | None]) -> datetime | None:
-    """Return since when that was sent which waits behind the front of a long queue; None: whenever it was."""
+    """Return since when that was sent which waits behind the front of a long queue; None: it does not say."""
     known = sorted(at for task in front.tasks if _is_id(task) and (at := times.get(UUID(task))))
     return known[len(known) // 4] if known else None
 

@@ -13,12 +13,16 @@ from backend.apps.workflows.models import Workflow, WorkflowVersion
 class WorkflowSerializer(serializers.ModelSerializer[Workflow]):
     """A workflow, and what its newest version says of it."""
 
+    owner = serializers.UUIDField(source="owner_id", read_only=True, allow_null=True, help_text="Whose it is alone.")
+    project = serializers.UUIDField(
+        source="project_id", read_only=True, allow_null=True, help_text="Whose members see it; with neither: all do."
+    )
     newest_version = serializers.IntegerField(source="newest", read_only=True)
     description = serializers.CharField(read_only=True)
 
     class Meta:
         model = Workflow
-        fields = ("id", "name", "description", "newest_version", "created_at")
+        fields = ("id", "name", "owner", "project", "description", "newest_version", "created_at")
         read_only_fields = fields
 
 
@@ -85,6 +89,12 @@ class MethodSerializer(serializers.Serializer[Any]):
     optional = serializers.ListField(child=serializers.CharField(), help_text="Arguments it can be given.")
     takes_more = serializers.BooleanField(help_text="Whether arguments of other names are taken too.")
     arguments = serializers.DictField(help_text="The JSON Schema of each argument that has a name.")
+
+
+class SaveQuery(Filters):
+    """Whose a definition becomes."""
+
+    project = serializers.CharField(required=False, max_length=100, help_text="The project's id or slug.")
 
 
 class WorkflowFilters(Filters):

@@ -16,7 +16,6 @@ from tests.unit.api.permission_matrix.table import (
     Row,
     controlling,
     own,
-    own_running,
     own_writing,
     running,
     seeing,
@@ -31,7 +30,7 @@ CALL: dict[str, Any] = {"method": "generation.write_file", "arguments": {"path":
 
 
 def version(world: World) -> WorkflowVersion:
-    return save_definition(check_definition(DEFINITION))
+    return save_definition(check_definition(DEFINITION), project_id=world.project.pk)
 
 
 def execution(world: World) -> WorkflowExecution:
@@ -76,11 +75,11 @@ ROWS = [
     Row("GET", "workflows/schema/", own()),
     Row("GET", "workflows/step-types/", own()),
     Row("GET", "workflows/methods/", own()),
-    Row("GET", "workflows/<uuid:workflow_id>/", own()),
-    Row("GET", "workflows/<uuid:workflow_id>/versions/", own()),
-    Row("GET", "workflows/<uuid:workflow_id>/versions/<int:number>/", own()),
-    Row("POST", "workflows/<uuid:workflow_id>/execute/", own_running(202), body={}),
-    Row("POST", "workflows/<uuid:workflow_id>/dry-run/", own_running(200), body={}),
+    Row("GET", "workflows/<uuid:workflow_id>/", seeing()),
+    Row("GET", "workflows/<uuid:workflow_id>/versions/", seeing()),
+    Row("GET", "workflows/<uuid:workflow_id>/versions/<int:number>/", seeing()),
+    Row("POST", "workflows/<uuid:workflow_id>/execute/", running(202), body={"project": "mill"}),
+    Row("POST", "workflows/<uuid:workflow_id>/dry-run/", running(200), body={"project": "mill"}),
     Row("POST", "workflows/dry-run/", running(200), body={"definition": DEFINITION, "project": "mill"}),
     Row("GET", "workflows/executions/", own()),
     Row("POST", "workflows/executions/", running(202), body={"workflow": "hello", "project": "mill"}, prepare=version),

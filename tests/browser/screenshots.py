@@ -1,0 +1,81 @@
+"""Makes the pictures of the console that the docs show: `make screenshots`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.world import PASSWORD
+from tests.integration.web_process import WebProcess
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "pictures"
+WINDOWS = (("", 1440, 900, "light"), ("-dark", 1440, 900, "dark"), ("-narrow", 390, 844, "light"))
+
+
+def main() -> int:
+    """Make every picture; say where they are."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        sys.stderr.write("screenshots: there is no chromium here; Debian's package `chromium` has it.\n")
+        return 1
+    with tempfile.TemporaryDirectory(prefix="repomill-pictures-") as folder:
+        web = WebProcess(Path(folder), signing_key="k" * 48, REPOMILL_RATE_LOGIN="none")
+        try:
+            runs = web.django("from tests.browser import world; answer = world.build()")
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+                for ending, width, height, scheme in WINDOWS:
+                    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+                    _take_all(page, web.origin, runs, ending)
+                    page.close()
+                browser.close()
+        finally:
+            web.stop()
+    sys.stdout.write(f"screenshots: {len(list(FOLDER.glob('*.png')))} pictures in {FOLDER}\n")
+    return 0
+
+
+def pages(runs: dict[str, str]) -> dict[str, str]:
+    """Return the addresses of the pages by the names of their pictures."""
+    return {
+        "home": "/console/",
+        "runs": "/console/runs/",
+        "run": f"/console/runs/{runs['completed']}/",
+        "run-failed": f"/console/runs/{runs['failed']}/",
+        "run-many": f"/console/runs/{runs['many']}/",
+        "step-in-doubt": f"/console/runs/{runs['in_doubt']}/steps/story/",
+        "run-data": f"/console/runs/{runs['completed']}/data/",
+        "run-history": f"/console/runs/{runs['completed']}/history/",
+        "run-again": f"/console/runs/{runs['completed']}/rerun/",
+        "system": "/console/system/",
+        "design": "/console/design/",
+    }
+
+
+def _take_all(page: Page, origin: str, runs: dict[str, str], ending: str) -> None:
+    page.goto(f"{origin}/console/login/")
+    _take(page, f"login{ending}")
+    page.fill("#id_username", "operator")
+    page.fill("#id_password", PASSWORD)
+    page.press("#id_password", "Enter")
+    page.wait_for_url("**/console/")
+    for name, path in pages(runs).items():
+        page.goto(origin + path)
+        page.wait_for_timeout(300)
+        # The workers are asked for, and nobody answers here: what comes of it is waited for.
+        page.locator("#queue-rows p").wait_for(state="detached")
+        _take(page, f"{name}{ending}")
+
+
+def _take(page: Page, name: str) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    page.evaluate("document.fonts.ready")
+    page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
