@@ -11,8 +11,8 @@ from redis.retry import Retry
 
 from backend.config.environment import ROOT, load
 from backend.config.secret_files import read_or_create
-from backend.config.storage_url import storages_of
 from backend.config.single_sign_on import oidc_settings
+from backend.config.storage_url import storages_of
 
 ENVIRONMENT = load()
 

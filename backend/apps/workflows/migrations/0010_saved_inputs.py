@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('workflows', '0008_grants'),
+        ('workflows', '0009_whose_workflows'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
