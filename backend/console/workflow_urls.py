@@ -1,4 +1,4 @@
-"""The addresses of the pages of workflows, below /console/workflows/. No workflow's name begins with a hyphen."""
+"""The addresses of the pages of workflows, which are named by their ids: several may have one name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.urls import URLPattern, path
 from backend.console.views import editor, start, workflows
 
 WORKFLOWS = "workflows/"
-NAMED = f"{WORKFLOWS}<slug:name>/"
+NAMED = f"{WORKFLOWS}<uuid:workflow_id>/"
 
 urlpatterns: list[URLPattern] = [
     path(WORKFLOWS, workflows.workflows, name="workflows"),
