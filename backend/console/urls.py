@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.contrib.auth.views import LogoutView
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, path
 
+from backend.console import workflow_urls
 from backend.console.views import run_actions
 from backend.console.views.design import design
 from backend.console.views.home import home, home_queues
@@ -25,7 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("theme/", theme, name="theme"),
     path("design/", design, name="design"),
-    path("workflows/", include("backend.console.workflow_urls")),
+    *workflow_urls.urlpatterns,
     path("runs/", runs, name="runs"),
     path(RUN, run, name="run"),
     path(f"{RUN}data/", run_data, name="run-data"),

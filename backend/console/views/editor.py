@@ -1,6 +1,7 @@
 """The page on which a definition is written: checked while it is typed, looked at before it is saved.
 
-Whoever has an account may save one, as over REST. Without scripts the buttons do the same, one request at a time.
+Whoever has an account may save one of their own, as over REST, or one of a project that they may change. Without
+scripts the buttons do the same, one request at a time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from django.urls import reverse
 from backend.apps.authentication.roles import Right
 from backend.apps.projects.selectors import projects_with_right
 from backend.apps.workflows import step_types
+from backend.apps.workflows.access import home_of
 from backend.apps.workflows.definition_selectors import get_version
 from backend.apps.workflows.definitions.check import read_definition
 from backend.apps.workflows.definitions.writing import as_yaml
@@ -61,12 +63,14 @@ def editor(request: HttpRequest) -> HttpResponseBase:
             return _save(request, source)
         result = _looked(request, source) if does == "dry-run" else _checked(source)
         return _page(request, source, **result)
-    name = request.GET.get("workflow", "")
+    wanted = request.GET.get("workflow", "")
     number = request.GET.get("version", "")
-    if not name:
+    if not wanted:
         return _page(request, EXAMPLE)
-    version = get_version(workflow=name, number=int(number) if number.isdecimal() and len(number) < 10 else None)
-    return _page(request, as_yaml(version.definition), version=version)
+    version = get_version(
+        user=user_of(request), workflow=wanted, number=int(number) if number.isdecimal() and len(number) < 10 else None
+    )
+    return _page(request, as_yaml(version.definition), version=version, home=str(version.workflow.project_id or ""))
 
 
 @form_page
@@ -83,13 +87,14 @@ def dry_run_part(request: HttpRequest) -> HttpResponseBase:
 
 def _save(request: HttpRequest, source: str) -> HttpResponseBase:
     try:
-        version = save_definition(read_definition(source))
+        home = home_of(user=user_of(request), project=request.POST.get("home") or None)
+        version = save_definition(read_definition(source), **home)
     except RepomillError as error:
         return _page(request, source, status=422, error=error)
     messages.success(request, f"{version.workflow.name} is saved as version {version.number}.")
     if version.taken:
         messages.warning(request, "A secret stood in it and was not saved: it is an input now.")
-    return HttpResponseRedirect(reverse("console:workflow", args=[version.workflow.name]))
+    return HttpResponseRedirect(reverse("console:workflow", args=[version.workflow_id]))
 
 
 def _checked(source: str) -> dict[str, Any]:
@@ -130,8 +135,11 @@ def _source(request: HttpRequest) -> str:
 
 
 def _page(request: HttpRequest, source: str, *, status: int = 200, **more: Any) -> HttpResponse:  # noqa: ANN401
-    projects = projects_with_right(user=user_of(request), right=Right.RUN).order_by("name", "id")[:MOST_PROJECTS]
+    user = user_of(request)
+    projects = projects_with_right(user=user, right=Right.RUN).order_by("name", "id")[:MOST_PROJECTS]
     context = {
+        "homes": projects_with_right(user=user, right=Right.WRITE).order_by("name", "id")[:MOST_PROJECTS],
+        "home": request.POST.get("home", ""),
         "source": source,
         "projects": projects,
         "project": request.POST.get("project", ""),

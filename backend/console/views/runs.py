@@ -36,7 +36,7 @@ def runs(request: HttpRequest) -> HttpResponseBase:
     context |= {
         "wrong": wrong,
         "standings": STANDINGS,
-        "names": [workflow.name for workflow in workflows()[:MOST_NAMES]],
+        "names": [workflow.name for workflow in workflows(user=user)[:MOST_NAMES]],
         "status": request.GET.get("status", ""),
         "workflow": request.GET.get("workflow", ""),
         "mine": request.GET.get("user") == str(user.pk),

@@ -13,7 +13,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from backend.apps.authentication.models import User
 from backend.apps.authentication.roles import Right
@@ -43,11 +43,11 @@ PROJECT_FIELDS = {"project", "input_data.project", "inputs.project"}
 
 
 @form_page
-def start(request: HttpRequest, name: str) -> HttpResponseBase:
+def start(request: HttpRequest, workflow_id: UUID) -> HttpResponseBase:
     """Show the form, and do with its answers what the button says: start, dry-run, save, or ask again."""
     wanted = request.POST.get("version") or request.GET.get("version", "")
     number = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else None
-    version = get_version(workflow=name, number=number)
+    version = get_version(user=user_of(request), workflow=workflow_id, number=number)
     form = _Form(request, version)
     if request.method != "POST":
         return form.page(form.first_answers())
@@ -61,7 +61,7 @@ def remove_saved(request: HttpRequest, saved_id: UUID) -> HttpResponseBase:
     """Forget saved inputs."""
     workflow = remove_saved_inputs(user=user_of(request), saved_id=saved_id)
     messages.success(request, "The saved inputs are removed.")
-    return HttpResponseRedirect(reverse("console:workflow-start", args=[workflow.name]))
+    return HttpResponseRedirect(reverse("console:workflow-start", args=[workflow.pk]))
 
 
 class _Form:
@@ -141,7 +141,7 @@ class _Form:
             return self._refused(answers, error)
         messages.success(self.request, f"The inputs are saved as “{kept.name}”, without secrets.")
         query = {"saved": str(kept.pk), **({"project": self.project} if self.project else {})}
-        address = reverse("console:workflow-start", args=[self.version.workflow.name])
+        address = reverse("console:workflow-start", args=[self.version.workflow_id])
         return HttpResponseRedirect(f"{address}?{'&'.join(f'{key}={value}' for key, value in query.items())}")
 
     def again(self, answers: Answers) -> HttpResponseBase:
@@ -209,7 +209,4 @@ def _uuid(text: str, field: str) -> UUID:
 
 
 def _address_of(run: WorkflowExecution) -> str:
-    try:
-        return reverse("console:run", args=[run.pk])
-    except NoReverseMatch:
-        return reverse("console:workflow", args=[run.workflow.name])
+    return reverse("console:run", args=[run.pk])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from typing import Any
+from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest
@@ -13,7 +14,7 @@ from django.shortcuts import render
 from backend.apps.workflows import definition_selectors
 from backend.apps.workflows.definitions.writing import as_yaml
 from backend.apps.workflows.models import WorkflowVersion
-from backend.console.pages import page
+from backend.console.pages import page, user_of
 
 PER_PAGE = 25
 VERSIONS = 50
@@ -26,15 +27,18 @@ MOST_LINES = 20_000
 def workflows(request: HttpRequest) -> HttpResponseBase:
     """List workflows by name, narrowed to those whose name holds what is searched for."""
     search = request.GET.get("search", "").replace("\0", "")[:LONGEST_SEARCH].strip()
-    found = Paginator(definition_selectors.workflows(search=search), PER_PAGE).get_page(request.GET.get("page"))
+    found = Paginator(
+        definition_selectors.workflows(user=user_of(request), search=search).select_related("owner"), PER_PAGE
+    ).get_page(request.GET.get("page"))
     return render(request, "console/workflows/list.html", {"found": found, "search": search})
 
 
 @page
-def workflow(request: HttpRequest, name: str) -> HttpResponseBase:
+def workflow(request: HttpRequest, workflow_id: UUID) -> HttpResponseBase:
     """Show a workflow as its newest version says it, and its versions."""
-    newest = definition_selectors.get_version(workflow=name)
-    versions = definition_selectors.versions_of(workflow_id=newest.workflow_id)[:VERSIONS]
+    user = user_of(request)
+    newest = definition_selectors.get_version(user=user, workflow=workflow_id)
+    versions = definition_selectors.versions_of(user=user, workflow_id=workflow_id)[:VERSIONS]
     context = {
         "version": newest,
         "workflow": newest.workflow,
@@ -47,14 +51,18 @@ def workflow(request: HttpRequest, name: str) -> HttpResponseBase:
 
 
 @page
-def version(request: HttpRequest, name: str, number: int) -> HttpResponseBase:
+def version(request: HttpRequest, workflow_id: UUID, number: int) -> HttpResponseBase:
     """Show one version, and what differs from another one: `against`, or the one before."""
-    shown = definition_selectors.get_version(workflow=name, number=number)
+    user = user_of(request)
+    shown = definition_selectors.get_version(user=user, workflow=workflow_id, number=number)
     against = request.GET.get("against", "")
     other = int(against) if against.isdecimal() and len(against) < 10 else number - 1
-    old = definition_selectors.get_version(workflow=name, number=other) if other > 0 and other != number else None
+    wanted = other > 0 and other != number
+    old = definition_selectors.get_version(user=user, workflow=workflow_id, number=other) if wanted else None
     source = as_yaml(shown.definition)
-    numbers = list(definition_selectors.versions_of(workflow_id=shown.workflow_id).values_list("number", flat=True))
+    numbers = list(
+        definition_selectors.versions_of(user=user, workflow_id=workflow_id).values_list("number", flat=True)
+    )
     context = {
         "version": shown,
         "workflow": shown.workflow,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -70,16 +71,21 @@ def project(ada: User) -> Project:
     return Project.objects.create(name="Mill", slug="mill", owner=ada)
 
 
+def at(path: str = "start/", name: str = "hello") -> str:
+    """Return the address of a page of a workflow."""
+    return f"{LIST}{Workflow.objects.get(name=name).pk}/{path}"
+
+
 def text_of(answer: Any) -> str:
     return answer.content.decode()
 
 
 @pytest.mark.parametrize(
     "path",
-    ["", "hello/", "hello/versions/1/", "hello/start/", "-/editor/", "-/editor/?workflow=hello"],
+    ["", "ID/", "ID/versions/1/", "ID/start/", "-/editor/", "-/editor/?workflow=ID"],
 )
 def test_a_page_is_for_who_has_logged_in_and_shows_text_as_text(client: Client, path: str) -> None:
-    saved()
+    path = path.replace("ID", str(saved().workflow_id))
     assert Client().get(LIST + path).status_code == 302
     answer = client.get(LIST + path)
     assert answer.status_code == 200
@@ -89,10 +95,20 @@ def test_a_page_is_for_who_has_logged_in_and_shows_text_as_text(client: Client, 
     assert "script-src 'self'" in answer["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize("path", ["nothing/", "hello/versions/9/", "nothing/start/", "hello/start/?version=9"])
+@pytest.mark.parametrize("path", ["NONE/", "ID/versions/9/", "NONE/start/", "ID/start/?version=9"])
 def test_what_is_not_there_is_a_page_that_says_so(client: Client, path: str) -> None:
-    saved()
+    path = path.replace("ID", str(saved().workflow_id)).replace("NONE", str(uuid4()))
     assert client.get(LIST + path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["", "versions/1/", "start/"])
+def test_anothers_workflow_is_none(client: Client, path: str) -> None:
+    eve = User.objects.create_user("eve")
+    theirs = save_definition(check_definition(definition()), owner=eve)
+    assert client.get(f"{LIST}{theirs.workflow_id}/{path}").status_code == 404
+    assert client.post(f"{LIST}{theirs.workflow_id}/start/", {"do": "start"}).status_code == 404
+    assert client.get(f"{LIST}-/editor/?workflow={theirs.workflow_id}").status_code == 404
+    assert "hello" not in text_of(client.get(LIST))
 
 
 def test_the_list_is_searched_and_costs_the_same_for_many(client: Client) -> None:
@@ -117,20 +133,20 @@ def test_the_list_is_searched_and_costs_the_same_for_many(client: Client) -> Non
 def test_a_version_shows_what_it_changed(client: Client) -> None:
     saved()
     saved(steps=[{"id": "files", "type": "file_generation", "config": {"readme": f"# {EVIL}"}}])
-    page = unescape(text_of(client.get(f"{LIST}hello/versions/2/")))
+    page = unescape(text_of(client.get(at("versions/2/"))))
     assert "<div class=\"line removed\">-      readme: '# ${{ inputs.name }}'</div>" in page
     assert '<div class="line added">+' in page
-    assert "first version" in text_of(client.get(f"{LIST}hello/versions/1/"))
+    assert "first version" in text_of(client.get(at("versions/1/")))
 
 
 def test_the_form_asks_for_what_the_schema_says(client: Client) -> None:
     saved()
-    page = text_of(client.get(f"{LIST}hello/start/"))
+    page = text_of(client.get(at()))
     assert 'name="in/name"' in page
     assert '<input id="in-count" name="in/count" type="number" value="3"' in page
     assert 'name="in/token" type="password"' in page
     assert "in/owner" not in page
-    part = client.post(f"{LIST}hello/start/", {"in/host": '"github"', "in/name": EVIL}, headers={"HX-Request": "true"})
+    part = client.post(at(), {"in/host": '"github"', "in/name": EVIL}, headers={"HX-Request": "true"})
     assert part.status_code == 200
     shown = text_of(part)
     assert 'name="in/owner"' in shown
@@ -142,7 +158,7 @@ def test_the_form_asks_for_what_the_schema_says(client: Client) -> None:
 def test_a_wrong_answer_is_said_at_its_field_and_nothing_starts(client: Client, project: Project) -> None:
     saved()
     answers = {"in/name": "Not so", "in/host": '"github"', "in/token": SECRET, "in/count": "many", "do": "start"}
-    answer = client.post(f"{LIST}hello/start/", answers)
+    answer = client.post(at(), answers)
     assert answer.status_code == 422
     page = text_of(answer)
     for name in ("name", "owner", "count"):
@@ -158,12 +174,12 @@ def test_a_wrong_answer_is_said_at_its_field_and_nothing_starts(client: Client, 
 def test_a_run_starts_with_the_answers(client: Client, project: Project) -> None:
     saved()
     answers = {"project": str(project.pk), "in/name": "mill", "in/host": '"local"', "in/token": SECRET, "in/count": ""}
-    answer = client.post(f"{LIST}hello/start/", {**answers, "do": "start"})
+    answer = client.post(at(), {**answers, "do": "start"})
     assert answer.status_code == 302
     run = WorkflowExecution.objects.get()
     assert (run.project_id, run.input_data["name"], run.input_data["count"]) == (project.pk, "mill", 3)
     assert SECRET not in str(run.input_data)
-    again = text_of(client.get(f"{LIST}hello/start/?again={run.pk}"))
+    again = text_of(client.get(f"{at()}?again={run.pk}"))
     assert 'value="mill"' in again
     assert f'value="{project.pk}" selected' in again
 
@@ -171,11 +187,9 @@ def test_a_run_starts_with_the_answers(client: Client, project: Project) -> None
 def test_who_may_not_start_work_in_a_project_is_told_there(client: Client) -> None:
     saved()
     other = Project.objects.create(name="Other", slug="other", owner=User.objects.create_user("bob"))
-    page = text_of(client.get(f"{LIST}hello/start/"))
+    page = text_of(client.get(at()))
     assert str(other.pk) not in page
-    answer = client.post(
-        f"{LIST}hello/start/", {"project": str(other.pk), "in/name": "mill", "in/host": '"local"', "do": "start"}
-    )
+    answer = client.post(at(), {"project": str(other.pk), "in/name": "mill", "in/host": '"local"', "do": "start"})
     assert answer.status_code == 422
     assert 'id="project-error"' in text_of(answer)
     assert not WorkflowExecution.objects.exists()
@@ -183,9 +197,7 @@ def test_who_may_not_start_work_in_a_project_is_told_there(client: Client) -> No
 
 def test_a_dry_run_is_shown_and_nothing_is_done(client: Client, project: Project) -> None:
     saved()
-    answer = client.post(
-        f"{LIST}hello/start/", {"project": "mill", "in/name": "mill", "in/host": '"local"', "do": "dry-run"}
-    )
+    answer = client.post(at(), {"project": "mill", "in/name": "mill", "in/host": '"local"', "do": "dry-run"})
     page = text_of(answer)
     assert answer.status_code == 200
     assert "README.md" in page
@@ -196,7 +208,7 @@ def test_a_dry_run_is_shown_and_nothing_is_done(client: Client, project: Project
 def test_inputs_are_saved_without_secrets_and_come_back(client: Client) -> None:
     saved()
     answers = {"in/name": "mill", "in/token": SECRET, "save_as": "  my  inputs ", "do": "save"}
-    answer = client.post(f"{LIST}hello/start/", answers)
+    answer = client.post(at(), answers)
     kept = SavedInputs.objects.get()
     assert (kept.name, kept.inputs) == ("my inputs", {"name": "mill"})
     page = text_of(client.get(answer["Location"]))
@@ -215,7 +227,7 @@ def test_nothing_is_changed_without_a_token_of_the_form(ada: User) -> None:
     saved()
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(ada)
-    for path in ("hello/start/", "-/editor/", "-/check/", "-/dry-run/"):
+    for path in (at().removeprefix(LIST), "-/editor/", "-/check/", "-/dry-run/"):
         assert strict.post(LIST + path, {"do": "start"}).status_code == 403
 
 
@@ -247,10 +259,20 @@ def test_the_editor_saves_what_is_valid_and_keeps_what_is_not(client: Client) ->
     assert "name: Bad" in text_of(wrong)
     assert not Workflow.objects.exists()
     made = client.post(f"{LIST}-/editor/", {"source": VALID.replace("\n", "\r\n"), "do": "save"})
-    assert made["Location"] == f"{LIST}made/"
+    assert made["Location"] == at("", "made")
     assert WorkflowVersion.objects.get().number == 1
-    shown = unescape(text_of(client.get(f"{LIST}-/editor/?workflow=made")))
+    assert Workflow.objects.get().owner == User.objects.get(username="ada")
+    shown = unescape(text_of(client.get(f"{LIST}-/editor/?workflow={Workflow.objects.get().pk}")))
     assert "name: made" in shown
+
+
+def test_a_definition_is_saved_in_a_project_by_who_may_change_it(client: Client, project: Project) -> None:
+    other = Project.objects.create(name="Other", slug="other", owner=User.objects.create_user("bob"))
+    asked = {"source": VALID, "do": "save"}
+    refused = client.post(f"{LIST}-/editor/", {**asked, "home": str(other.pk)})
+    assert (refused.status_code, Workflow.objects.count()) == (422, 0)
+    assert client.post(f"{LIST}-/editor/", {**asked, "home": str(project.pk)}).status_code == 302
+    assert Workflow.objects.get().project_id == project.pk
 
 
 def test_the_editor_shows_a_dry_run(client: Client, project: Project) -> None:

@@ -147,8 +147,10 @@ def _merged(first: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     properties = dict(first.get("properties", {}))
     for name, part in more.get("properties", {}).items():
         known = properties.get(name)
-        both = isinstance(known, Mapping) and isinstance(part, Mapping)
-        properties[name] = {**known, **part} if both else part if isinstance(part, Mapping) else known or {}
+        if isinstance(known, Mapping) and isinstance(part, Mapping):
+            properties[name] = {**known, **part}
+        else:
+            properties[name] = part if isinstance(part, Mapping) else known or {}
     if properties:
         result["properties"] = properties
     required = [*first.get("required", ()), *more.get("required", ())]

@@ -27,6 +27,8 @@ for module in MODULES:
 V1 = "/api/v1/"
 # Django's own pages, which ask for a login of staff; a test of theirs is below.
 ADMIN = "/admin/"
+# Pages for people, which ask for a session and not for a token; tests/unit/console/ has who sees them.
+CONSOLE = "/console/"
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
@@ -45,7 +47,7 @@ def walk(patterns: list[Any], prefix: str = "/") -> Iterator[tuple[str, str]]:
     for pattern in patterns:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
-            if route != ADMIN:
+            if route not in {ADMIN, CONSOLE}:
                 yield from walk(pattern.url_patterns, route)
         elif isinstance(pattern, URLPattern):
             for method in methods(pattern.callback):
