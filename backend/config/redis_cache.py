@@ -10,13 +10,13 @@ from backend.config.redis_server import read_redis_url
 
 
 class _Client(RedisCacheClient):
-    def _get_connection_pool(self, write: bool) -> Any:  # noqa: ANN401  (Django's own)
-        index = self._get_connection_pool_index(write)
-        if index not in self._pools:
-            # Asked of the sentinels anew for each connection that is made.
-            options = {name: value for name, value in self._pool_options.items() if name != "parser_class"}
-            self._pools[index] = read_redis_url(self._servers[index]).client(**options).connection_pool
-        return self._pools[index]
+    def __init__(self, servers: list[str], **options: Any) -> None:  # noqa: ANN401  (redis-py's)
+        super().__init__(servers, serializer=options.pop("serializer", None))
+        # The sentinels are asked anew for each connection that is made.
+        self._pool = read_redis_url(servers[0]).client(**options).connection_pool
+
+    def _get_connection_pool(self, write: bool) -> Any:  # noqa: ANN401, ARG002  (Django's own)
+        return self._pool
 
 
 class Cache(RedisCache):

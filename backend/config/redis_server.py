@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from redis import Redis
 from redis.sentinel import Sentinel
@@ -59,7 +59,7 @@ class RedisServer:
             return Redis(unix_socket_path=self.path, **options)
         if self.scheme == "sentinel":
             ours = {name: value for name, value in options.items() if name.startswith("socket_")}
-            sentinel = Sentinel(list(self.hosts), sentinel_kwargs=self._sentinel | ours, **options)
+            sentinel: Any = Sentinel(list(self.hosts), sentinel_kwargs=self._sentinel | ours, **options)  # type: ignore[no-untyped-call]
             return sentinel.master_for(self.master)
         ((host, port),) = self.hosts
         return Redis(host=host, port=port, **options)
@@ -72,7 +72,12 @@ class RedisServer:
             account = f"{quote(self.username or '', safe='')}:{quote(self.password, safe='')}@"
         if self.scheme == "redis+socket":
             return f"redis+socket://{account}{quote(self.path)}?virtual_host={self.database}"
-        return ";".join(f"{self.scheme}://{account}{_shown(host)}:{port}/{self.database}" for host, port in self.hosts)
+        query = ""
+        if self.scheme == "rediss":
+            # Said here too: where Celery only shows its settings, it would else warn of TLS without a check.
+            query = f"?{urlencode({'ssl_cert_reqs': 'required', **(self.tls or {})})}"
+        places = (f"{_shown(host)}:{port}/{self.database}{query}" for host, port in self.hosts)
+        return ";".join(f"{self.scheme}://{account}{place}" for place in places)
 
     @property
     def broker_use_ssl(self) -> dict[str, Any] | None:

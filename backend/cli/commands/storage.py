@@ -36,4 +36,4 @@ def put(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
         for lost in care.lost:
             typer.echo(f"Neither there nor here: {lost}", err=True)
     if care.lost:
-        raise typer.Exit(exit_codes.NOT_FOUND)
+        raise typer.Exit(exit_codes.FAILED)

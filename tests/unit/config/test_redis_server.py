@@ -32,7 +32,7 @@ SENTINELS = "sentinel://u:p%40ss@one:1,two,[::1]:3/4?master=main&sentinel_passwo
         (
             "rediss://u:p@[::1]:7000?ssl_ca_certs=/ca.pem&ssl_cert_reqs=required",
             RedisServer("rediss", hosts=(("::1", 7000),), username="u", password="p", tls={"ssl_ca_certs": "/ca.pem"}),
-            "rediss://u:p@[::1]:7000/0",
+            "rediss://u:p@[::1]:7000/0?ssl_cert_reqs=required&ssl_ca_certs=%2Fca.pem",
         ),
         (
             SENTINELS,
