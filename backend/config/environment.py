@@ -46,16 +46,13 @@ class Environment:
     """DATABASE_URL, or the content of the file DATABASE_URL_FILE: the database, such as
     postgres://repomill:password@db.example.org:5432/repomill; default SQLite in the data folder."""
     redis_url: str
-<<<<<<< HEAD
-    """REDIS_URL, or the content of the file REDIS_URL_FILE: the broker, such as redis://:password@redis.example.org:6379/0;
-    default the embedded one in the data folder, which `repomill up` starts."""
-=======
-    """REDIS_URL, or the content of the file REDIS_URL_FILE: default the embedded broker's socket in the data folder.
-    See `backend.config.redis_server` for its forms: with a password, TLS, by way of sentinels."""
+    """REDIS_URL, or the content of the file REDIS_URL_FILE: the broker, such as redis://:password@redis.example.org:6379/0,
+    rediss://...?ssl_ca_certs=FILE for TLS, sentinel://:password@one:26379,two:26379/0?master=NAME; default the embedded
+    one in the data folder, which `repomill up` starts."""
     broker_url: str
     """REPOMILL_BROKER_URL, or the content of the file REPOMILL_BROKER_URL_FILE: a RabbitMQ that takes the messages
-    instead, amqp:// or amqps://; empty: Redis does. What is counted and paced is in Redis either way."""
->>>>>>> b1e6f5b (Read REDIS_URL once for all who talk to Redis: with TLS, a password and sentinels; let the storage be checked and mended)
+    instead, such as amqps://user:password@rabbit.example.org:5671/vhost; default none. What is counted and paced stays in
+    Redis."""
     backend_url: str
     """BACKEND_URL: the origin of our own REST API as workers reach it; default http://127.0.0.1:8000."""
     generated_projects_dir: Path
