@@ -51,8 +51,8 @@ class Environment:
     one in the data folder, which `repomill up` starts."""
     broker_url: str
     """REPOMILL_BROKER_URL, or the content of the file REPOMILL_BROKER_URL_FILE: a RabbitMQ that takes the messages
-    instead, such as amqps://user:password@rabbit.example.org:5671/vhost; default none. What is counted and paced stays in
-    Redis."""
+    instead, such as amqps://user:password@rabbit.example.org:5671/vhost; default none. What is counted and paced stays
+    in Redis."""
     backend_url: str
     """BACKEND_URL: the origin of our own REST API as workers reach it; default http://127.0.0.1:8000."""
     generated_projects_dir: Path
