@@ -40,6 +40,7 @@ SETTINGS = {
     "REPOMILL_LOG_FORMAT": "log_format",
     "REPOMILL_TRACES_TO": "traces_to",
     "REPOMILL_STORAGE_URL": "storage_url",
+    "REPOMILL_BROKER_URL": "broker_url",
 }
 
 

@@ -39,7 +39,7 @@ def all_checks() -> list[Check]:
 
     Raises ConfigurationError when the settings cannot be loaded at all.
     """
-    from backend.cli.checks import broker, configuration, database, machine, services
+    from backend.cli.checks import broker, configuration, database, machine, services, storage
     from backend.cli.checks.base import State
     from backend.config.environment import load
 
@@ -71,6 +71,7 @@ def all_checks() -> list[Check]:
         ),
         configuration.check_delivery(app.conf),
         data,
+        storage.check_storage(),
         *brokers,
         *(services.check_queues(queues) if reached else [services.judge_queue(queue, {}) for queue in queues]),
         *([services.check_beat(environment)] if data.state is State.OK else []),

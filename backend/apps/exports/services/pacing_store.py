@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
 from django.conf import settings
@@ -56,12 +55,8 @@ logger = logging.getLogger(__name__)
 
 @cache
 def client() -> Any:  # noqa: ANN401  (redis is not typed to the end)
-    """Return a client of the broker's Redis, which is used for pacing too."""
-    url = urlsplit(settings.ENVIRONMENT.redis_url)
-    if url.scheme == "redis+socket":
-        database = int(parse_qs(url.query).get("virtual_host", ["0"])[0])
-        return redis.Redis(unix_socket_path=unquote(url.path), db=database, socket_timeout=5)
-    return redis.Redis.from_url(settings.ENVIRONMENT.redis_url, socket_timeout=5, socket_connect_timeout=5)
+    """Return a client of the installation's Redis."""
+    return settings.ENVIRONMENT.redis.client(socket_timeout=5, socket_connect_timeout=5)
 
 
 def accounts(connection: Any = None) -> Iterator[tuple[str, Account]]:  # noqa: ANN401
