@@ -286,6 +286,11 @@ def test_beat(age: int | None, interval: float, state: str) -> None:
     assert services.judge_beat(last, now=NOW, interval=interval).state == state
 
 
+def test_flower_of_processes_that_were_started_one_by_one(environment: Environment) -> None:
+    apart = replace(environment, redis_url="redis://:long-enough-password@redis:6379/0")
+    assert services.check_flower(apart, answering=lambda _: False).state is State.OK
+
+
 def test_web_and_flower_of_a_stack_that_runs(environment: Environment) -> None:
     asked: list[str] = []
 
