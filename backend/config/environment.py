@@ -105,6 +105,9 @@ class Environment:
     drain_seconds: float
     """REPOMILL_DRAIN_SECONDS: how long a worker that is asked to stop lets its work finish; default 6. What is not done
     by then is handed back. It must lie below the time after which the worker is killed: 10 s in `repomill up`."""
+    alive_file: Path | None
+    """REPOMILL_ALIVE_FILE: a file that a worker touches every ten seconds while it has its broker, for whoever watches
+    it; default none."""
     web_url: str
     """REPOMILL_WEB_URL: where browsers reach the web process, for links; default none, and
     `repomill up` knows its own."""
@@ -200,6 +203,7 @@ def _parse(env: Env) -> Environment:
         archives_sent_by=env.str("REPOMILL_ARCHIVES_SENT_BY", "") or "repomill",
         archives_location=env.str("REPOMILL_ARCHIVES_LOCATION", "") or "/_archives/",
         drain_seconds=env.float("REPOMILL_DRAIN_SECONDS", 6.0),
+        alive_file=Path(env.str("REPOMILL_ALIVE_FILE")) if env.str("REPOMILL_ALIVE_FILE", "") else None,
         web_url=env.str("REPOMILL_WEB_URL", "").rstrip("/"),
         flower_url=env.str("REPOMILL_FLOWER_URL", ""),
         log_format=env.str("REPOMILL_LOG_FORMAT", "line"),
