@@ -1,11 +1,11 @@
-"""Bulk exports: archives by one and by two worker processes, against bare loops; planning; the night after the night."""
+"""Bulk exports: archives by one worker process and by two, against bare loops; planning; the night after the night."""
 
 from __future__ import annotations
 
 import resource
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import partial

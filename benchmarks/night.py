@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -78,7 +77,9 @@ def _generate_here(numbers: list[int], text: str) -> None:
 
     operator = User.objects.get(username="operator")
     for number in numbers:
-        project, _ = Project.objects.get_or_create(slug=f"p{number}", defaults={"name": f"p{number}", "owner": operator})
+        project, _ = Project.objects.get_or_create(
+            slug=f"p{number}", defaults={"name": f"p{number}", "owner": operator}
+        )
         if text == "first" and project.generated_projects.exists():
             continue
         structure = {f"part{i}": {f"file{i}.py": f"# {text} {number} {i}\n" * 40} for i in range(FILES)}
@@ -184,10 +185,8 @@ def _memory(stack: Installation) -> Iterator[dict[str, float]]:
 
 
 def _megabytes(stack: Installation) -> float:
-    assert stack.process is not None
-    said = subprocess.run(["ps", "-o", "pid=", "-g", str(stack.process.pid)], capture_output=True, text=True, check=True)
     total = 0
-    for pid in said.stdout.split():
+    for pid in stack.processes():
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         except OSError:
@@ -212,7 +211,9 @@ def _print(found: dict[str, Any]) -> None:
         if seconds:
             told = f"{seconds[len(seconds) // 2]:.2f} s in the middle, {seconds[-1]:.2f} s at the most"
             console.print(f"{len(seconds)} runs beside it, {word} wait for a worker: {told}")
-    console.print(f"memory of the stack: {found['memory']['at_first']:.0f} MB, at the most {found['memory']['most']:.0f}")
+    console.print(
+        f"memory of the stack: {found['memory']['at_first']:.0f} MB, at the most {found['memory']['most']:.0f}"
+    )
     console.print(f"the second night is {found['second']['seconds'] / found['first']['seconds']:.4f} of the first")
     console.print(json.dumps(found))
 

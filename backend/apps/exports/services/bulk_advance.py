@@ -8,15 +8,18 @@ row; two rounds at once are one after the other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem, LastDelivery
 from backend.apps.exports.models import RepositoryExport
+from backend.apps.exports.services.bulk_archives import needs_message
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.services.fan_out import Call, enqueue_calls, take_up_again
 
@@ -46,10 +49,10 @@ def advance(bulk_export_id: UUID, *, now: datetime, wait: bool = True) -> None:
             end_if_over(bulk, now=now)
 
 
-def advance_after(task_id: UUID) -> None:
-    """Do a round if the task that has just ended is one of those that mark the moment for it."""
-    marked = BulkExportItem.objects.filter(task_id=task_id, refills=True)
-    for bulk_export_id in marked.values_list("bulk_export_id", flat=True):
+def advance_after(task_ids: Sequence[UUID]) -> None:
+    """Do a round if one of the tasks that have just ended is of those that mark the moment for it."""
+    marked = BulkExportItem.objects.filter(task_id__in=task_ids, refills=True)
+    for bulk_export_id in set(marked.values_list("bulk_export_id", flat=True)):
         advance(bulk_export_id, now=timezone.now())
 
 
@@ -117,7 +120,7 @@ def _refill(bulk: BulkExport, *, room: int) -> int:
     if room <= 0:
         return 0
     waiting = BulkExportItem.objects.filter(bulk_export=bulk, status=Item.PENDING).order_by("position")
-    items = list(waiting[: room + 1])
+    items = list(waiting.annotate(size=F("generation__total_size"))[: room + 1])
     last = len(items) <= room
     items = items[:room]
     if not items:
@@ -133,8 +136,9 @@ def _refill(bulk: BulkExport, *, room: int) -> int:
                 arguments={"item": item.pk},
                 project_id=item.project_id,
                 project_name=item.project_slug,
+                sent=sent,
             )
-            for item in fresh
+            for item, sent in zip(fresh, needs_message(fresh, export_type=bulk.export_type), strict=True)
         ],
         # The task that planned it was recorded by who started it.
         grant=TaskExecution.objects.filter(key=plan_key(bulk)).values_list("grant", flat=True).first(),

@@ -25,12 +25,17 @@ Status = TaskExecution.Status
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of the method. key: names the work for ever, as in `enqueue_method`."""
+    """One call of the method. key: names the work for ever, as in `enqueue_method`.
+
+    sent: whether it has a message of its own. One that has none is done by whoever gets another's message (see
+    `execution.together`); where that is lost, it gets one as if its own had been.
+    """
 
     key: str
     arguments: dict[str, Any]
     project_id: UUID | None
     project_name: str
+    sent: bool = True
 
 
 def enqueue_calls(
@@ -65,8 +70,9 @@ def enqueue_calls(
         )
         for call in calls
     )
-    for task in tasks:
-        send([task])
+    for task, call in zip(tasks, calls, strict=True):
+        if call.sent:
+            send([task])
     return tasks
 
 
