@@ -34,7 +34,7 @@ from backend.apps.workflows.execution.together import claim_together, complete_t
 from backend.errors import RepomillError
 from backend.failpoints import Failpoint, reached
 
-TOGETHER = 16
+TOGETHER = 32
 """How many items in a row one message stands for at most: a single export waits for no more than these."""
 SMALL = 1024 * 1024
 """Bytes of the largest project whose archive is made with others."""

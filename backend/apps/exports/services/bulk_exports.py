@@ -24,7 +24,7 @@ from backend.errors import Conflict, InvalidInput, PermissionRefused
 
 Status = BulkExport.Status
 Item = BulkExportItem.Status
-WINDOW, WINDOW_OF_ARCHIVES = 32, 128
+WINDOW, WINDOW_OF_ARCHIVES = 32, 256
 """How many items are in flight unless somebody says otherwise. One message stands for many small archives."""
 WIDEST_WINDOW = 1000
 PLAN = "bulk.plan"
@@ -41,7 +41,7 @@ def check_bulk_export(
 ) -> dict[str, Any]:
     """Return the columns of a bulk export, checked; nothing is changed. Raises InvalidInput and NotFound.
 
-    window: None for 128 archives, or 32 repositories.
+    window: None for 256 archives, or 32 repositories.
 
     Raises PermissionRefused for a token that is good for one project alone: it would reach the others through this.
     """

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from backend.apps.workflows.execution.chains import send
 from backend.apps.workflows.execution.reopening import ANEW
+from backend.apps.workflows.execution.statements import insert
 from backend.apps.workflows.methods import check_call
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.publishing import sending
@@ -55,7 +56,7 @@ def enqueue_calls(
     for call in calls[:1]:
         check_call(method, call.arguments)
     out = sending(timezone.now())
-    tasks = TaskExecution.objects.bulk_create(
+    tasks = [
         TaskExecution(
             key=call.key,
             method=method,
@@ -69,7 +70,8 @@ def enqueue_calls(
             **out,
         )
         for call in calls
-    )
+    ]
+    insert(tasks)
     for task, call in zip(tasks, calls, strict=True):
         if call.sent:
             send([task])
