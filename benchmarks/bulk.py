@@ -44,8 +44,8 @@ def measure(folder: Path, *, quick: bool) -> list[Row | Skipped]:
     prepare_database()
     user = User.objects.get(username="operator")
     with EmbeddedBroker(folder):
-        rows = _archives(folder, user, count=40 if quick else 1000, pairs=1 if quick else 3)
-        rows += _nights(user, count=100 if quick else 10_000, changed=1 if quick else 50)
+        rows = _archives(folder, user, count=40 if quick else 1000, pairs=1 if quick else 2)
+        rows += _nights(user, count=200 if quick else 2_000, changed=1 if quick else 10)
     return rows + _planning(user, few=200 if quick else 1_000, many=1_000 if quick else 100_000)
 
 
