@@ -91,7 +91,11 @@ def service_task(
 
 
 def _run(
-    task: ServiceTask, body: Body, task_id: UUID, afterwards: Afterwards | None, together: Together | None
+    task: ServiceTask,
+    body: Body,
+    task_id: UUID,
+    afterwards: Afterwards | None = None,
+    together: Together | None = None,
 ) -> None:
     worker = str(task.request.hostname or "inline")
     with observed(task_id, method=task.name) as observation:
