@@ -62,7 +62,8 @@ def _archives(folder: Path, user: User, *, count: int, pairs: int) -> list[Row |
             single = partial(_export, user, skip_unchanged=False)
             against_loop = in_turn(lambda: count / single(), lambda: count / loops(1), pairs=pairs)
         bare_scaling = in_turn(lambda: count / loops(2), lambda: count / loops(1), pairs=pairs)
-        ones, twos = [], []
+        ones: list[float] = []
+        twos: list[float] = []
         for _ in range(pairs):
             for size, found in ((1, ones), (2, twos)):
                 with worker("backend.config.celery", "bulk", pool=size):

@@ -185,8 +185,8 @@ def _print(found: dict[str, Any]) -> None:
         table.add_column(name, no_wrap=True)
     for name in ("first", "second"):
         night = found[name]
-        told = (night["seconds"], night["completed"], night["skipped"], night["rate"], night["planned_after"])
-        table.add_row(name, *(str(value) for value in told))
+        row = (night["seconds"], night["completed"], night["skipped"], night["rate"], night["planned_after"])
+        table.add_row(name, *(str(value) for value in row))
     console = Console()
     console.print(table)
     waits = found["first"]["waits"]

@@ -14,5 +14,5 @@ FASTER = float(os.environ["REPOMILL_TEST_FASTER"])
 GITHUB_HERE = os.environ["REPOMILL_TEST_GITHUB"]
 
 hosts.HOSTS["github"] = replace(hosts.GITHUB, base_url=GITHUB_HERE)
-pacing.GITHUB = tuple(replace(limit, seconds=limit.seconds / FASTER) for limit in pacing.GITHUB)
+pacing.PUBLISHED["github"] = tuple(replace(limit, seconds=limit.seconds / FASTER) for limit in pacing.GITHUB)
 pacing.SPACING["github"] /= FASTER

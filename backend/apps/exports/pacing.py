@@ -92,6 +92,7 @@ GITHUB: Final[tuple[Limit, ...]] = (
 """GitHub's published limits: content creation, points of the secondary limit (a write is five), and the primary one."""
 GITLAB: Final[tuple[Limit, ...]] = (Limit(CREATIONS, 200, 86_400), Limit(REQUESTS, 2000, 60))
 """GitLab.com's: new projects of a user, and authenticated requests."""
+PUBLISHED: Final[dict[str, tuple[Limit, ...]]] = {"github": GITHUB, "gitlab": GITLAB}
 SPACING: Final[dict[str, float]] = {"github": 1.0, "gitlab": 0.0}
 """Seconds between two deliveries that write; GitHub asks everybody for one."""
 SHARE: Final = 0.9
@@ -103,8 +104,7 @@ def known_limits(account: Account, *, share: float = SHARE) -> tuple[Limit, ...]
     if not account.public:
         return ()
     return tuple(
-        replace(limit, units=max(1, math.floor(limit.units * share)))
-        for limit in {"github": GITHUB, "gitlab": GITLAB}.get(account.kind, ())
+        replace(limit, units=max(1, math.floor(limit.units * share))) for limit in PUBLISHED.get(account.kind, ())
     )
 
 

@@ -78,7 +78,8 @@ class LimitedGitHub(GitHubServer):
         reply = super().answer(call)
         if creation and reply.status == 201:
             self.made.append(reply.data["full_name"])
-        return Reply(reply.status, reply.data, {**reply.headers, **self._told(now)})
+        own = {name: value for name, value in reply.headers.items() if not name.lower().startswith("x-ratelimit-")}
+        return Reply(reply.status, reply.data, {**own, **self._told(now)})
 
     def create_repository(self, name: str) -> str:
         """Make a repository that keeps a log of every change of its branches."""

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from backend.apps.authentication.roles import Right
@@ -100,7 +101,8 @@ def _in_a_row(head: BulkExportItem) -> Iterable[BulkExportItem]:
         task__status="pending",
     )
     total = 0
-    for item in near.select_related("project", "generation").order_by("position"):
+    sized = near.annotate(size=F("generation__total_size"))
+    for item in sized.select_related("project", "generation").order_by("position"):
         size = _size(item)
         if size is None or size > SMALL:
             continue
@@ -111,7 +113,8 @@ def _in_a_row(head: BulkExportItem) -> Iterable[BulkExportItem]:
 
 
 def _size(item: BulkExportItem) -> int | None:
-    size: int | None = item.size if hasattr(item, "size") else item.generation and item.generation.total_size
+    """Return the bytes of the item's project, read with it; None where its generation is gone."""
+    size: int | None = getattr(item, "size", None)
     return size
 
 
@@ -129,7 +132,7 @@ def _deliver(bulk: BulkExport, deliveries: list[_Delivery]) -> set[UUID]:
 
 def _possible(bulk: BulkExport, deliveries: list[_Delivery]) -> list[_Delivery]:
     """Return those whose project the user may export now, and that no earlier attempt has begun."""
-    projects = [delivery.item.project_id for delivery in deliveries]
+    projects = [delivery.item.project_id for delivery in deliveries if delivery.item.project_id is not None]
     mine = projects_with_right(user=bulk.created_by, right=Right.WRITE).filter(pk__in=projects)
     may = set(mine.values_list("pk", flat=True))
     keys = [delivery.claimed.key for delivery in deliveries]
