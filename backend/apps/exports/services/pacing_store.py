@@ -33,6 +33,7 @@ from backend.apps.exports.pacing import (
     Limit,
     State,
     Use,
+    booked,
     forgotten,
     known_limits,
     next_slot,
@@ -96,18 +97,16 @@ class Pacer:
 
     def book(self, key: str, use: Use) -> float:
         """Return when the delivery of that key may begin, and keep that place for it."""
-        with self._changing() as (state, booked):
+        with self._changing() as (state, places):
             now = self._clock()
             state = forgotten(state, limits=self.limits, now=now)
-            if key in booked and booked[key] >= state.blocked_until:
-                return booked[key]
+            if key in places and places[key] >= state.blocked_until:
+                return places[key]
             spacing = SPACING[self.account.kind] if self.account.public else 0.0
             at, _ = next_slot(self.limits, state, use=use, now=now, spacing=spacing)
-            booked[key] = at
-            self._write(
-                State((*state.used, (at, use)), state.blocked_until, state.remaining, state.reset_at),
-                {name: time for name, time in booked.items() if time > now - 3600},
-            )
+            places[key] = at
+            kept = {name: time for name, time in places.items() if time > now - 3600}
+            self._write(booked(state, use=use, at=at, now=now), kept)
             return at
 
     def wait_for_place(self, key: str, use: Use) -> None:
@@ -150,7 +149,7 @@ class Pacer:
             wait = error.retry_after if isinstance(error, RateLimited) else None
         if wait is None and not (remaining.isdecimal() and reset.isdecimal()):
             return
-        with suppress(RedisUnavailable), self._changing() as (state, booked):
+        with suppress(RedisUnavailable), self._changing() as (state, places):
             told = remaining.isdecimal() and reset.isdecimal()
             self._write(
                 State(
@@ -159,7 +158,7 @@ class Pacer:
                     remaining=int(remaining) if told else state.remaining,
                     reset_at=float(reset) if told else state.reset_at,
                 ),
-                booked,
+                places,
             )
 
     def introduce(self, name: str) -> None:
@@ -214,12 +213,12 @@ class Pacer:
         used = tuple((at, Use(*cost)) for at, *cost in data["used"])
         return State(used, data["blocked_until"], data["remaining"], data["reset_at"]), data["booked"]
 
-    def _write(self, state: State, booked: dict[str, float]) -> None:
+    def _write(self, state: State, places: dict[str, float]) -> None:
         data = {
             "used": [(at, use.requests, use.points, use.creations) for at, use in state.used],
             "blocked_until": state.blocked_until,
             "remaining": state.remaining,
             "reset_at": state.reset_at,
-            "booked": booked,
+            "booked": places,
         }
         self._redis.set(self._name, json.dumps(data), ex=KEPT)
