@@ -15,8 +15,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from redis import Redis
-
 from backend.cli.stack.broker import EmbeddedBroker
 from backend.cli.stack.migrate import prepare_database
 from backend.config.environment import load
@@ -88,14 +86,14 @@ def _worker(application: str) -> subprocess.Popen[bytes]:
 
 def _until_listening() -> None:
     """Wait until a client of the broker waits for a message."""
-    with Redis.from_url(load().cache_url) as client:
+    with load().redis.client() as client:
         until(lambda: any(found["cmd"] == "brpop" for found in client.client_list()), pause=0.005)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGTERM)
     process.wait(30)
-    with Redis.from_url(load().cache_url) as client:
+    with load().redis.client() as client:
         until(lambda: not any(found["cmd"] == "brpop" for found in client.client_list()), pause=0.01)
 
 
