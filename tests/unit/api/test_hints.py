@@ -94,6 +94,8 @@ def advice() -> Iterator[tuple[str, str]]:
             text = ""
             if isinstance(node, ast.JoinedStr):
                 text = "".join(
+                    str(p.value) if isinstance(p, ast.Constant) else "some-name" for p in node.values
+                )
                     p.value if isinstance(p, ast.Constant) and isinstance(p.value, str) else "some-name"
                     for p in node.values
                 )
