@@ -93,12 +93,8 @@ def advice() -> Iterator[tuple[str, str]]:
                 continue
             text = ""
             if isinstance(node, ast.JoinedStr):
-                text = "".join(
-                    str(p.value) if isinstance(p, ast.Constant) else "some-name" for p in node.values
-                )
-                    p.value if isinstance(p, ast.Constant) and isinstance(p.value, str) else "some-name"
-                    for p in node.values
-                )
+                said = (part.value if isinstance(part, ast.Constant) else "some-name" for part in node.values)
+                text = "".join(str(part) for part in said)
             elif isinstance(node.value, str) and id(node) not in parts | notes:
                 text = node.value
             if "repomill " in text:
