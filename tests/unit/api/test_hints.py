@@ -91,10 +91,10 @@ def advice() -> Iterator[tuple[str, str]]:
         for node in ast.walk(tree):
             text = ""
             if isinstance(node, ast.JoinedStr):
-                text = "".join(p.value if isinstance(p, ast.Constant) else "some-name" for p in node.values)
+                text = "".join(str(p.value) if isinstance(p, ast.Constant) else "some-name" for p in node.values)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts | notes:
                 text = node.value
-            if "repomill " in text:
+            if isinstance(node, ast.expr) and "repomill " in text:
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", text
 
 
