@@ -124,12 +124,12 @@ def copy_runs(count: int, *, whole: bool = True) -> None:
         cursor.execute(f"CREATE TEMPORARY TABLE copied AS SELECT n, {ids} FROM {_numbers(missing)}")
         task = {"id": _new_id(), "execution_id": "copied.run", "step_id": "copied.step", "key": _key()}
         parts: list[tuple[type[Model], dict[str, str]]] = [
+            (WorkflowExecution, {"id": "copied.run"}),
             (StepExecution, {"id": "copied.step", "execution_id": "copied.run"}),
             (TaskExecution, task),
             (ExecutionEvent, {"execution_id": "copied.run"}),
         ]
-        runs: list[tuple[type[Model], dict[str, str]]] = [(WorkflowExecution, {"id": "copied.run"})]
-        for model, own in [*runs, *(parts if whole else [])]:
+        for model, own in parts if whole else parts[:1]:
             cursor.execute(*_copying(model, own, run))
 
 

@@ -16,7 +16,6 @@ IDS: Final[Mapping[str, Mapping[str, str]]] = {
     "Credential": {"credential_id": "id"},
     "Execution": {"execution_id": "id"},
     "Export": {"export_id": "id"},
-    "MadeServiceToken": {"token_id": "id"},
     "Member": {"user_id": "user"},
     "Organisation": {"organisation_id": "id"},
     "OrganisationMember": {"user_id": "user"},

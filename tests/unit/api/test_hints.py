@@ -89,15 +89,12 @@ def advice() -> Iterator[tuple[str, str]]:
         parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
         notes = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
-            if not isinstance(node, ast.JoinedStr | ast.Constant):
-                continue
             text = ""
             if isinstance(node, ast.JoinedStr):
-                said = (part.value if isinstance(part, ast.Constant) else "some-name" for part in node.values)
-                text = "".join(str(part) for part in said)
-            elif isinstance(node.value, str) and id(node) not in parts | notes:
+                text = "".join(str(p.value) if isinstance(p, ast.Constant) else "some-name" for p in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts | notes:
                 text = node.value
-            if "repomill " in text:
+            if isinstance(node, ast.expr) and "repomill " in text:
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", text
 
 

@@ -118,8 +118,8 @@ def test_the_same_key_starts_one(client: APIClient, demo: Project, generating: W
         ({"workflow_id": "x"}, 400, "workflow_id"),
         ({"workflow_id": str(uuid4())}, 404, None),
         ({"input_data": []}, 400, "input_data"),
-        ({"input_data": {}}, 400, "inputs"),
-        ({"input_data": {"name": 1}}, 400, "inputs.name"),
+        ({"input_data": {}}, 400, "input_data"),
+        ({"input_data": {"name": 1}}, 400, "input_data.name"),
         ({"workflow": "mill"}, 400, "workflow"),
     ],
 )
