@@ -24,7 +24,7 @@ FIRST_RELEASE = {
     "exports": "0003",
     "metrics": "0001",
     "projects": "0004",
-    "workflows": "0008",
+    "workflows": "0009",
 }
 """Up to these, nobody can have run the version before."""
 

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from backend.apps.workflows.execution.chains import send
 from backend.apps.workflows.execution.reopening import ANEW
-from backend.apps.workflows.former_names import current_name
 from backend.apps.workflows.execution.statements import insert
+from backend.apps.workflows.former_names import current_name
 from backend.apps.workflows.methods import check_call
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.publishing import sending
