@@ -25,6 +25,7 @@ class _Attempt:
     """What the API's throttle wants to know of somebody who gives a password."""
 
     META: dict[str, Any]
+    headers: Any
     data: dict[str, Any]
     user: None = field(default=None)
 
@@ -39,7 +40,7 @@ class Login(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ANN401  (Django's)
         """Log in, or say what is wrong."""
         throttle = LoginThrottle()
-        attempt = _Attempt(request.META, {"username": request.POST.get("username")})
+        attempt = _Attempt(request.META, request.headers, {"username": request.POST.get("username")})
         if not throttle.allow_request(cast("Any", attempt), cast("Any", self)):
             seconds = max(1, round(throttle.wait()))
             context = self.get_context_data(form=AuthenticationForm(request), wait=seconds)
