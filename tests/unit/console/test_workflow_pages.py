@@ -77,7 +77,7 @@ def at(path: str = "start/", name: str = "hello") -> str:
 
 
 def text_of(answer: Any) -> str:
-    return answer.content.decode()
+    return str(answer.content.decode())
 
 
 @pytest.mark.parametrize(

@@ -285,7 +285,7 @@ def test_a_push_says_where_it_goes(look: Any, owner: User, settings: Any, tmp_pa
 
 
 def test_secrets_are_neither_asked_for_nor_shown(look: Any) -> None:
-    step = {
+    step: dict[str, Any] = {
         "id": "push",
         "type": "repo_creation",
         "config": {
