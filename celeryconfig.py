@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from kombu import Queue
-
+from backend.config import broker
 from backend.config.environment import load
 
 _environment = load()
+_broker = broker.of(_environment.redis, rabbitmq=_environment.broker_url)
 
-broker_url = _environment.redis_url
+broker_url = _broker.url
+broker_use_ssl = _broker.use_ssl
 
 # A message holds a TaskExecution's id and nothing else; JSON can neither carry code nor hide it.
 task_serializer = "json"
@@ -47,6 +48,7 @@ broker_transport_options = {
     "interval_max": 0.2,
     # Queue priorities are not used; without this, Redis keeps a list for each of four steps.
     "priority_steps": [0],
+    **_broker.options,
 }
 broker_connection_retry_on_startup = True
 broker_connection_retry = True
@@ -56,7 +58,7 @@ broker_connection_max_retries = None
 task_publish_retry = False
 
 task_default_queue = "agents"
-task_queues = [Queue("generation"), Queue("export"), Queue("bulk"), Queue("agents"), Queue("maintenance")]
+task_queues = [_broker.queue(name) for name in ("generation", "export", "bulk", "agents", "maintenance")]
 task_create_missing_queues = False
 task_routes = {
     "generation.*": {"queue": "generation"},

@@ -28,6 +28,8 @@ MEASUREMENTS = {
     "templates": "benchmarks.templates",
     "delivery": "benchmarks.delivery",
     "memory": "benchmarks.memory",
+    "start": "benchmarks.start",
+    "telemetry": "benchmarks.telemetry",
     "downloads": "benchmarks.downloads",
     "bulk": "benchmarks.bulk",
     "floors": "benchmarks.floors",

@@ -1,4 +1,4 @@
-"""Bulk exports: archives by one and by two worker processes, against bare loops; planning; the night after the night."""
+"""Bulk exports: archives by one worker process and by two, against bare loops; planning; the night after the night."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def measure(folder: Path, *, quick: bool) -> list[Row | Skipped]:
     prepare_database()
     user = User.objects.get(username="operator")
     with EmbeddedBroker(folder):
-        rows = _archives(folder, user, count=40 if quick else 1000, pairs=1 if quick else 3)
-        rows += _nights(user, count=100 if quick else 10_000, changed=1 if quick else 50)
+        rows = _archives(folder, user, count=40 if quick else 1000, pairs=1 if quick else 2)
+        rows += _nights(user, count=200 if quick else 2_000, changed=1 if quick else 10)
     return rows + _planning(user, few=200 if quick else 1_000, many=1_000 if quick else 100_000)
 
 
@@ -62,7 +62,8 @@ def _archives(folder: Path, user: User, *, count: int, pairs: int) -> list[Row |
             single = partial(_export, user, skip_unchanged=False)
             against_loop = in_turn(lambda: count / single(), lambda: count / loops(1), pairs=pairs)
         bare_scaling = in_turn(lambda: count / loops(2), lambda: count / loops(1), pairs=pairs)
-        ones, twos = [], []
+        ones: list[float] = []
+        twos: list[float] = []
         for _ in range(pairs):
             for size, found in ((1, ones), (2, twos)):
                 with worker("backend.config.celery", "bulk", pool=size):

@@ -46,7 +46,9 @@ def measure(folder: Path, *, quick: bool) -> list[Row | Skipped]:
             check_definition({"name": "noops", "steps": [{"id": "noops", "type": "three_noops"}]})
         )
         user = User.objects.get(username="operator")
-        throughput = in_turn(lambda: _ours_per_second(version, user, many), lambda: _bare_per_second(many), pairs=pairs)
+        throughput = in_turn(
+            lambda: chains_per_second(version, user, many), lambda: _bare_per_second(many), pairs=pairs
+        )
         latency = in_turn(lambda: _ours_latency(version, user, few), lambda: _bare_latency(few), pairs=pairs)
         shared = [os.getpid(), broker.pid or 0]
         processor = in_turn(
@@ -112,7 +114,8 @@ def _bare(count: int) -> None:
     until(lambda: backend.client.exists(*keys) == count, pause=PAUSE)
 
 
-def _ours_per_second(version: WorkflowVersion, user: User, count: int) -> float:
+def chains_per_second(version: WorkflowVersion, user: User, count: int) -> float:
+    """Return how many durable chains end in a second, of so many that are started together."""
     return count / seconds_of(lambda: _ours(version, user, count))
 
 

@@ -128,7 +128,8 @@ def copy_runs(count: int, *, whole: bool = True) -> None:
             (TaskExecution, task),
             (ExecutionEvent, {"execution_id": "copied.run"}),
         ]
-        for model, own in [(WorkflowExecution, {"id": "copied.run"}), *(parts if whole else [])]:
+        runs: list[tuple[type[Model], dict[str, str]]] = [(WorkflowExecution, {"id": "copied.run"})]
+        for model, own in [*runs, *(parts if whole else [])]:
             cursor.execute(*_copying(model, own, run))
 
 

@@ -2,21 +2,18 @@
 
     python -m benchmarks.night FOLDER [--projects 10000] [--changed 50] [--prepare]
 
-`--prepare` generates the projects in FOLDER and ends; without it those that are there are exported: all of them, and
-then, with a few changed, once more. While the first export is under way, runs are started beside it and it is seen how
-long each waits for a worker. FOLDER is kept, so that preparing, which takes the longest, is done once.
+`--prepare` makes the projects in FOLDER, with a completed generation each and no history in git, and ends. Without it
+those that are there are exported: all of them, and then, with a few changed, once more. While the first export is under
+way, runs are started beside it and it is seen how long each waits for a worker.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
 from threading import Event, Thread
 from typing import Annotated, Any
@@ -53,7 +50,9 @@ def main(
     os.environ |= installation.environment | {"DJANGO_SETTINGS_MODULE": "backend.config.settings.base"}
     django.setup()
     if prepare:
-        _generate(list(range(projects)), text="first")
+        from benchmarks.portfolio import add_projects
+
+        add_projects(projects, files=FILES, owner=_operator())
         return
     installation.start(patience=120)
     try:
@@ -61,30 +60,6 @@ def main(
     finally:
         installation.stop()
     _print(found)
-
-
-def _generate(numbers: list[int], *, text: str) -> None:
-    """Generate projects as a run does, in two processes; those that are there already are left as they are."""
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=django.setup) as processes:
-        parts = [numbers[start : start + 50] for start in range(0, len(numbers), 50)]
-        for done, _ in enumerate(processes.map(_generate_here, parts, [text] * len(parts)), start=1):
-            Console(stderr=True).print(f"{done * 50:,} of {len(numbers):,}", end="\r")
-
-
-def _generate_here(numbers: list[int], text: str) -> None:
-    from backend.apps.authentication.models import User
-    from backend.apps.projects.models import Project
-    from backend.apps.projects.services.generations import generate
-
-    operator = User.objects.get(username="operator")
-    for number in numbers:
-        project, _ = Project.objects.get_or_create(
-            slug=f"p{number}", defaults={"name": f"p{number}", "owner": operator}
-        )
-        if text == "first" and project.generated_projects.exists():
-            continue
-        structure = {f"part{i}": {f"file{i}.py": f"# {text} {number} {i}\n" * 40} for i in range(FILES)}
-        generate(project=project, user=operator, execution_id=None, structure=structure)
 
 
 def _measure(*, changed: int, stack: Installation) -> dict[str, Any]:
@@ -98,9 +73,17 @@ def _measure(*, changed: int, stack: Installation) -> dict[str, Any]:
     _wait_for_run(_start_run(version, beside))
     with _memory(stack) as memory:
         first = _export(lambda: _start_run(version, beside))
-        _generate([number * 7 for number in range(changed)], text=f"changed at {time.time()}")
+        _change(changed)
         second = _export(lambda: None)
     return {"first": first, "second": second, "memory": memory}
+
+
+def _change(count: int) -> None:
+    from backend.apps.projects.models import Project
+    from benchmarks.portfolio import change
+
+    projects = list(Project.objects.exclude(slug="beside"))
+    change(projects[:: len(projects) // count][:count], files=FILES, owner=_operator())
 
 
 def _operator() -> Any:
@@ -186,12 +169,8 @@ def _memory(stack: Installation) -> Iterator[dict[str, float]]:
 
 
 def _megabytes(stack: Installation) -> float:
-    assert stack.process is not None
-    said = subprocess.run(
-        ["ps", "-o", "pid=", "-g", str(stack.process.pid)], capture_output=True, text=True, check=True
-    )
     total = 0
-    for pid in said.stdout.split():
+    for pid in stack.processes():
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         except OSError:
@@ -206,8 +185,8 @@ def _print(found: dict[str, Any]) -> None:
         table.add_column(name, no_wrap=True)
     for name in ("first", "second"):
         night = found[name]
-        told = (night["seconds"], night["completed"], night["skipped"], night["rate"], night["planned_after"])
-        table.add_row(name, *(str(value) for value in told))
+        row = (night["seconds"], night["completed"], night["skipped"], night["rate"], night["planned_after"])
+        table.add_row(name, *(str(value) for value in row))
     console = Console()
     console.print(table)
     waits = found["first"]["waits"]

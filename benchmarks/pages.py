@@ -75,7 +75,7 @@ def _copy_of_the_database() -> BaseDatabaseWrapper:
             cursor.execute("VACUUM INTO %s", [copy.settings_dict["NAME"]])
     else:
         here.close()
-        with here._nodb_cursor() as cursor:  # type: ignore[attr-defined]  # as Django's own test runner does
+        with here._nodb_cursor() as cursor:  # as Django's own test runner does
             cursor.execute(f'CREATE DATABASE "{name}_many" TEMPLATE "{name}"')
     return copy
 

@@ -15,6 +15,9 @@ DOCS = Path(__file__).resolve().parent
 LATER = ("guides/containers", "guides/scale")
 """Pages whose place in the navigation is kept until they are written. Any other that is missing is an error."""
 
+LAST = "guides/downloads"
+"""After which page guides stand that nobody has given a place."""
+
 project = "Repomill"
 version = release = version_of("repomill")
 extensions = ["myst_parser", "sphinx_copybutton"]
@@ -44,15 +47,20 @@ html_theme_options = {
 
 def setup(app: Sphinx) -> None:
     """Register what is called while the site is built."""
-    app.connect("source-read", _leave_out)
+    app.connect("source-read", _complete)
 
 
-def _leave_out(_: Sphinx, page: str, source: list[str]) -> None:
-    """Take pages out of the navigation that are not there yet."""
-    if page == "index":
-        for later in LATER:
-            if not (DOCS / f"{later}.md").exists():
-                source[0] = re.sub(rf"^{re.escape(later)}\n", "", source[0], flags=re.MULTILINE)
+def _complete(_: Sphinx, page: str, source: list[str]) -> None:
+    """Take pages out of the navigation that are not there yet, and add guides that nobody has given a place."""
+    if page != "index":
+        return
+    for later in LATER:
+        if not (DOCS / f"{later}.md").exists():
+            source[0] = re.sub(rf"^{re.escape(later)}\n", "", source[0], flags=re.MULTILINE)
+    guides = [f"guides/{file.stem}" for file in sorted((DOCS / "guides").glob("*.md"))]
+    placed = re.findall(r"^(?:.*<)?(guides/[\w-]+)>?$", source[0], re.MULTILINE)
+    strays = "".join(f"{guide}\n" for guide in guides if guide not in placed)
+    source[0] = source[0].replace(f"{LAST}\n", f"{LAST}\n{strays}", 1)
 
 
 # Sphinx keeps the time of the build in its pages unless it is told another.

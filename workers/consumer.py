@@ -1,4 +1,4 @@
-"""The part of a worker's main process that takes messages, with two things changed.
+"""The part of a worker's main process that takes messages, with three things changed.
 
 It sends its events together. Celery publishes the events of tasks at every turn of its loop, which takes a third of
 that process' time. Flower and everybody else who listens sees the same events, with the times at which they happened,
@@ -6,6 +6,8 @@ up to PAUSE later.
 
 It gives a message that carries a task's former name the present one before anybody reads it, so that the work, the
 history and Flower know one name.
+
+And a file tells that it lives (`liveness`).
 """
 
 from __future__ import annotations
@@ -16,13 +18,21 @@ from typing import Any
 from celery.worker.consumer import Consumer as CelerysConsumer
 
 from backend.apps.workflows.former_names import FORMER_NAMES, current_description, current_name
+from workers.liveness import Liveness
 
+# The types of Celery take it for a variable.
+CELERYS_BLUEPRINT: Any = CelerysConsumer.Blueprint
 PAUSE = 0.1
 """Seconds that events of tasks are collected for."""
 
 
 class Consumer(CelerysConsumer):
     """Celery's consumer; `worker_consumer` in celeryconfig.py names it."""
+
+    class Blueprint(CELERYS_BLUEPRINT):  # type: ignore[misc]
+        """Celery's steps, and ours."""
+
+        default_steps = (*CELERYS_BLUEPRINT.default_steps, Liveness)
 
     hub: Any
     _flush_events: Callable[[], None]

@@ -7,7 +7,7 @@ task and its arguments from the database, and its result goes back there.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from celery.utils.log import get_task_logger
 from backend.apps.credentials.services.redaction import clean, without
 from backend.apps.credentials.services.sealing import open_tokens, secrets_in
 from backend.apps.workflows.execution.claim import ClaimedTask
-from backend.apps.workflows.execution.run import Completed, Failed, TryAgain, execute
+from backend.apps.workflows.execution.run import Completed, Failed, Outcome, TryAgain, execute
 from backend.config.celery import app
 from backend.errors import ConfigurationError, RepomillError, TimeLimitExceeded
 from workers.call import TaskCall
@@ -28,6 +28,8 @@ from workers.observation import observed
 logger = get_task_logger(__name__)
 
 Body = Callable[..., Any]
+Afterwards = Callable[[Sequence[UUID]], None]
+Together = Callable[..., list[UUID]]
 methods: dict[str, Body] = {}
 """Every method there is a task for, by name."""
 
@@ -59,12 +61,16 @@ class ServiceTask(Task[Any, Any]):
         return signature.set(argsrepr=request.argsrepr, kwargsrepr=request.kwargsrepr)
 
 
-def service_task(name: str, *, afterwards: Callable[[UUID], None] | None = None) -> Callable[[Body], ServiceTask]:
+def service_task(
+    name: str, *, afterwards: Afterwards | None = None, together: Together | None = None
+) -> Callable[[Body], ServiceTask]:
     """Register `body` as the task `name`, which is permanent: messages of older versions carry it.
 
     body: takes a TaskCall and the method's arguments by keyword, makes one service call, and returns JSON.
-    afterwards: is called with the row's id once an attempt's outcome is written. A worker may be lost before that, so
+    afterwards: is called with the rows' ids once an attempt's outcome is written. A worker may be lost before that, so
         what it does must be made good by other means.
+    together: does the task of a row's id with others like it (`worker` is the worker's name), and returns all that it
+        had; none where the task has to be done by itself.
     """
 
     def register(body: Body) -> ServiceTask:
@@ -74,7 +80,7 @@ def service_task(name: str, *, afterwards: Callable[[UUID], None] | None = None)
 
         @functools.wraps(body)
         def run(self: ServiceTask, task_id: str) -> None:
-            _run(self, body, UUID(task_id), afterwards)
+            _run(self, body, UUID(task_id), afterwards, together)
 
         make = app.task(name=name, base=ServiceTask, bind=True, max_retries=None, typing=False, throws=(TaskFailed,))
         made: ServiceTask = make(run)
@@ -84,17 +90,23 @@ def service_task(name: str, *, afterwards: Callable[[UUID], None] | None = None)
     return register
 
 
-def _run(task: ServiceTask, body: Body, task_id: UUID, afterwards: Callable[[UUID], None] | None = None) -> None:
+def _run(
+    task: ServiceTask,
+    body: Body,
+    task_id: UUID,
+    afterwards: Afterwards | None = None,
+    together: Together | None = None,
+) -> None:
+    worker = str(task.request.hostname or "inline")
     with observed(task_id, method=task.name) as observation:
-        outcome = execute(
-            task_id,
-            service=observation.telling(functools.partial(_serve, body)),
-            worker=str(task.request.hostname or "inline"),
-            interruption=interruption(),
-        )
+        outcome: Outcome = Completed()
+        had = together(task_id, worker=worker) if together is not None else []
+        if not had:
+            service = observation.telling(functools.partial(_serve, body))
+            outcome = execute(task_id, service=service, worker=worker, interruption=interruption())
         observation.ended(outcome)
     if afterwards is not None and not isinstance(outcome, TryAgain):
-        afterwards(task_id)
+        afterwards(had or [task_id])
     match outcome:
         case Completed():
             return

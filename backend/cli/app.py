@@ -41,6 +41,7 @@ COMMANDS: Final[list[tuple[str, str, str]]] = [
     ("credentials", "backend.cli.commands.credentials:credentials", "Keep the secrets that workflows name, encrypted."),
     ("tokens", "backend.cli.commands.tokens:tokens", "Make, list and revoke the tokens of programs."),
     ("migrate", "backend.cli.commands.migrate:migrate", "Bring the database up to date, and make the operator."),
+    ("storage", "backend.cli.commands.storage:storage", "Look after the storage that several hosts share."),
     ("flower", "backend.cli.commands.flower:flower", "Run Flower alone, where `repomill up` is not used."),
     ("doctor", "backend.cli.commands.doctor:doctor", "Check the installation and say how to mend what is wrong."),
 ]

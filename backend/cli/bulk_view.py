@@ -16,8 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
-from backend.apps.exports.bulk_selectors import Progress as Counted
-from backend.apps.exports.bulk_selectors import items_after, progress_of, standing_word
+from backend.apps.exports.bulk_selectors import items_after, progress_of, progress_words, standing_word
 from backend.apps.exports.services.bulk_forecast import Outlook
 from backend.apps.exports.services.bulk_reports import FORMATS, report, summary
 from backend.cli.execution_view import MARKS, seconds
@@ -82,7 +81,7 @@ def print_bulk_export(bulk: BulkExport) -> None:
     head.append(standing_word(bulk), style)
     head.append(f" · to {bulk.export_type} · {bulk.created_by.get_username()}\n  {bulk.pk}", "dim")
     console.print(head)
-    console.print(Text("  " + _counts(counted)), soft_wrap=True)
+    console.print(Text("  " + progress_words(counted)), soft_wrap=True)
     if bulk.error:
         console.print(Text(f"  {bulk.error['code']}: {visible(bulk.error['message'])}", "red"), soft_wrap=True)
     wrong = (BulkExportItem.Status.FAILED.value, BulkExportItem.Status.IN_DOUBT.value)
@@ -112,7 +111,7 @@ def follow_bulk_export(bulk: BulkExport, *, quiet: bool = False) -> BulkExport:
                 description=standing_word(bulk),
                 total=max(counted.total, 1) if planned else None,
                 completed=counted.done if counted.total else float(planned),
-                told=_counts(counted),
+                told=progress_words(counted),
             )
             if bulk.status in OVER:
                 return bulk
@@ -130,17 +129,6 @@ def write_report(bulk: BulkExport, *, format: str, output: Path | None) -> None:
     with output.open("w", encoding="utf-8", newline="") as file:
         file.writelines(parts)
     Console(stderr=True).print(f"Wrote {output}.")
-
-
-def _counts(counted: Counted) -> str:
-    parts = [f"{counted.percent} % of {counted.total:,}"]
-    words = ("completed", "skipped", "failed", "in_doubt", "cancelled", "in_flight", "waiting")
-    parts += [f"{getattr(counted, word):,} {word.replace('_', ' ')}" for word in words if getattr(counted, word)]
-    if counted.rate:
-        parts.append(f"{counted.rate:.1f} a second" if counted.rate >= 1 else f"{counted.rate * 60:.1f} a minute")
-    if counted.ends_at:
-        parts.append(f"ends about {_clock(counted.ends_at)}")
-    return " · ".join(parts)
 
 
 def _mark(bulk: BulkExport) -> tuple[str, str]:

@@ -18,7 +18,9 @@ from urllib.parse import quote, urlsplit
 
 from environs import Env, EnvError
 
+from backend.config.broker import check_broker_url
 from backend.config.rates import Rate, read_rate
+from backend.config.redis_server import RedisServer, read_redis_url
 from backend.config.storage_url import check_storage_url
 from backend.errors import ConfigurationError
 
@@ -44,8 +46,13 @@ class Environment:
     """DATABASE_URL, or the content of the file DATABASE_URL_FILE: the database, such as
     postgres://repomill:password@db.example.org:5432/repomill; default SQLite in the data folder."""
     redis_url: str
-    """REDIS_URL, or the content of the file REDIS_URL_FILE: the broker, such as redis://:password@redis.example.org:6379/0;
-    default the embedded one in the data folder, which `repomill up` starts."""
+    """REDIS_URL, or the content of the file REDIS_URL_FILE: the broker, such as redis://:password@redis.example.org:6379/0,
+    rediss://...?ssl_ca_certs=FILE for TLS, sentinel://:password@one:26379,two:26379/0?master=NAME; default the embedded
+    one in the data folder, which `repomill up` starts."""
+    broker_url: str
+    """REPOMILL_BROKER_URL, or the content of the file REPOMILL_BROKER_URL_FILE: a RabbitMQ that takes the messages
+    instead, such as amqps://user:password@rabbit.example.org:5671/vhost; default none. What is counted and paced stays
+    in Redis."""
     backend_url: str
     """BACKEND_URL: the origin of our own REST API as workers reach it; default http://127.0.0.1:8000."""
     generated_projects_dir: Path
@@ -98,6 +105,9 @@ class Environment:
     drain_seconds: float
     """REPOMILL_DRAIN_SECONDS: how long a worker that is asked to stop lets its work finish; default 6. What is not done
     by then is handed back. It must lie below the time after which the worker is killed: 10 s in `repomill up`."""
+    alive_file: Path | None
+    """REPOMILL_ALIVE_FILE: a file that a worker touches every ten seconds while it has its broker, for whoever watches
+    it; default none."""
     web_url: str
     """REPOMILL_WEB_URL: where browsers reach the web process, for links; default none, and
     `repomill up` knows its own."""
@@ -124,10 +134,9 @@ class Environment:
         return self.redis_url == embedded_redis_url(self.data_dir)
 
     @property
-    def cache_url(self) -> str:
-        """The URL of the cache: the broker's server, as its client library writes it."""
-        # The two libraries name Unix sockets differently.
-        return self.redis_url.replace("redis+socket://", "unix://", 1).replace("?virtual_host=", "?db=", 1)
+    def redis(self) -> RedisServer:
+        """What REDIS_URL says."""
+        return read_redis_url(self.redis_url)
 
     @property
     def broker_socket(self) -> Path:
@@ -194,6 +203,7 @@ def _parse(env: Env) -> Environment:
         archives_sent_by=env.str("REPOMILL_ARCHIVES_SENT_BY", "") or "repomill",
         archives_location=env.str("REPOMILL_ARCHIVES_LOCATION", "") or "/_archives/",
         drain_seconds=env.float("REPOMILL_DRAIN_SECONDS", 6.0),
+        alive_file=Path(env.str("REPOMILL_ALIVE_FILE")) if env.str("REPOMILL_ALIVE_FILE", "") else None,
         web_url=env.str("REPOMILL_WEB_URL", "").rstrip("/"),
         flower_url=env.str("REPOMILL_FLOWER_URL", ""),
         log_format=env.str("REPOMILL_LOG_FORMAT", "line"),
@@ -201,6 +211,7 @@ def _parse(env: Env) -> Environment:
         agent_actions_days=env.int("REPOMILL_AGENT_ACTIONS_DAYS", 365),
         flower_control=env.bool("REPOMILL_FLOWER_CONTROL", False),
         storage_url=_url(env, "REPOMILL_STORAGE_URL"),
+        broker_url=_url(env, "REPOMILL_BROKER_URL"),
     )
 
 
@@ -230,6 +241,8 @@ def _check(environment: Environment) -> Environment:
         )
     _check_telling(environment)
     check_storage_url(environment.storage_url)
+    read_redis_url(environment.redis_url)
+    check_broker_url(environment.broker_url)
     for name, value in (
         ("REPOMILL_LEASE_SECONDS", environment.lease_seconds),
         ("REPOMILL_RECONCILE_SECONDS", environment.reconcile_seconds),

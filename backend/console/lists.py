@@ -43,7 +43,7 @@ def narrowed(request: HttpRequest, kind: type[BaseSerializer[Any]]) -> tuple[dic
     serializer = kind(data=given)
     if serializer.is_valid():
         return dict(serializer.validated_data), []
-    wrong = {str(name): str(said[0]) for name, said in dict(serializer.errors).items()}  # type: ignore[call-overload]
+    wrong = {str(name): str(said[0]) for name, said in dict(serializer.errors).items()}
     rest = kind(data={name: value for name, value in given.items() if name not in wrong})
     rest.is_valid(raise_exception=True)
     return dict(rest.validated_data), [f"{name}: {said}" for name, said in wrong.items()]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser.world import PASSWORD
+from tests.browser.people import PASSWORD
 from tests.corpus import rows
 from tests.integration.hosts.peers import peers
 from tests.integration.web_process import WebProcess

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.world import PASSWORD
+from tests.browser.people import PASSWORD
 from tests.integration.web_process import WebProcess
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "pictures"

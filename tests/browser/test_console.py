@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import Request
 
 from tests.browser.conftest import NARROW, USUAL, WIDE, Site, Visit
 
@@ -124,13 +125,26 @@ def test_names_of_others_stay_text(visit: New, site: Site, words: list[str]) -> 
     assert somebody.said == []
 
 
+def test_the_admin_works_under_the_same_policy(visit: New, site: Site) -> None:
+    somebody = visit()
+    somebody.log_in()
+    for path in ("", "authentication/user/", "authentication/user/add/", "workflows/workflowexecution/"):
+        page = somebody.open(f"/admin/{path}")
+        assert page.locator("#site-name").is_visible()
+    assert somebody.said == []
+
+
 def test_a_page_of_a_run_is_light(visit: New, site: Site) -> None:
     somebody = visit()
     somebody.log_in()
     sizes: list[int] = []
     fresh = visit()
     fresh.context.add_cookies(list(somebody.context.cookies()))  # type: ignore[arg-type]
-    fresh.page.on("requestfinished", lambda request: sizes.append(sum(request.sizes().values())))
+
+    def weigh(request: Request) -> None:
+        sizes.append(sum(int(part) for part in request.sizes().values()))  # type: ignore[call-overload]
+
+    fresh.page.on("requestfinished", weigh)
     fresh.open(site.run("many"))
     fresh.page.wait_for_timeout(500)
     assert 20_000 < sum(sizes) < 200_000

@@ -24,8 +24,8 @@ from backend.apps.workflows.execution.run import Completed, execute
 from backend.apps.workflows.models import ExecutionEvent, StepExecution, TaskExecution, WorkflowExecution
 from backend.apps.workflows.services import pause_execution, save_definition, start_execution
 from backend.errors import InDoubt, RateLimited, RemoteRefused, RemoteUnreachable
+from tests.browser.people import AUTHOR, OPERATOR, PASSWORD
 
-PASSWORD = "correct horse battery"
 COMMIT = "4f2a91c07d5be61f7e9d0a3c58e2b46a1d9f7c30"
 Service = Callable[[ClaimedTask], Any]
 
@@ -174,8 +174,8 @@ def age(execution: WorkflowExecution, by: timedelta) -> None:
 
 def people() -> tuple[User, User]:
     """Make an operator and an author."""
-    operator = User.objects.create_superuser("operator", password=PASSWORD)
-    return operator, User.objects.create_user("ada", password=PASSWORD)
+    operator = User.objects.create_superuser(OPERATOR, password=PASSWORD)
+    return operator, User.objects.create_user(AUTHOR, password=PASSWORD)
 
 
 def build(words: Sequence[str] = ()) -> dict[str, str]:

@@ -103,6 +103,19 @@ class Installation:
             self.process.stdout.close()
         self.process = None
 
+    def processes(self, words: str = "") -> list[int]:
+        """Return the ids of the installation's processes, broker included, whose command line has these words."""
+        found, mine = [], os.fsencode(str(self.data_dir))
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                line = (process / "cmdline").read_bytes().replace(b"\0", b" ")
+                known = mine in line or mine in (process / "environ").read_bytes()
+            except OSError:
+                continue
+            if known and words.encode() in line and int(process.name) != os.getpid():
+                found.append(int(process.name))
+        return found
+
     def show(self, execution: str) -> dict[str, Any]:
         """Return an execution as `repomill show --json` gives it."""
         shown: dict[str, Any] = self.json("show", execution)

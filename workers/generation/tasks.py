@@ -27,7 +27,8 @@ def generate(
     remove: list[str] | None = None,
 ) -> dict[str, Any]:
     """Generate into the execution's own workspace, and commit it."""
-    content = {"structure": structure, "files": files, "templates": templates, "gitignore": gitignore, "readme": readme}
+    content: dict[str, Any] = {"structure": structure, "files": files, "templates": templates}
+    content |= {"gitignore": gitignore, "readme": readme}
     return services.generate(**call.work, gives_up=call.gives_up, based_on=based_on, remove=remove, **content)
 
 

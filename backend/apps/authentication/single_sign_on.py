@@ -33,7 +33,7 @@ class SingleSignOn(OIDCAuthenticationBackend):  # type: ignore[misc]  # the pack
         claims: dict[str, Any] = super().verify_token(token, **kwargs)
         audience = claims.get("aud")
         audiences = audience if isinstance(audience, list) else [audience]
-        if claims.get("iss") != settings.OIDC_ISSUER or settings.OIDC_RP_CLIENT_ID not in audiences:
+        if claims.get("iss") != _setting("OIDC_ISSUER") or _setting("OIDC_RP_CLIENT_ID") not in audiences:
             raise SuspiciousOperation("The token is from another issuer, or for another client.")
         if "exp" not in claims or not isinstance(claims.get("sub"), str) or not claims["sub"]:
             raise SuspiciousOperation("The token has no end, or names nobody.")
@@ -44,7 +44,7 @@ class SingleSignOn(OIDCAuthenticationBackend):  # type: ignore[misc]  # the pack
         told = self.get_userinfo(access_token, id_token, payload)
         if not isinstance(told, dict) or told.get("sub") != payload["sub"]:
             raise SuspiciousOperation("The provider tells of somebody else than the token.")
-        known = OutsideIdentity.objects.filter(issuer=settings.OIDC_ISSUER, subject=payload["sub"])
+        known = OutsideIdentity.objects.filter(issuer=_setting("OIDC_ISSUER"), subject=payload["sub"])
         found = known.select_related("user").first()
         user = found.user if found else _new_user(payload["sub"], told)
         return user if user.is_active else None
@@ -72,12 +72,17 @@ def _new_user(subject: str, told: dict[str, Any]) -> User:
                     first_name=str(told.get("given_name") or "")[:150],
                     last_name=str(told.get("family_name") or "")[:150],
                 )
-                OutsideIdentity.objects.create(user=user, issuer=settings.OIDC_ISSUER, subject=subject)
+                OutsideIdentity.objects.create(user=user, issuer=_setting("OIDC_ISSUER"), subject=subject)
         except IntegrityError:
             # The name is taken, or the person came twice at once.
-            found = OutsideIdentity.objects.filter(issuer=settings.OIDC_ISSUER, subject=subject).first()
+            found = OutsideIdentity.objects.filter(issuer=_setting("OIDC_ISSUER"), subject=subject).first()
             if found is not None:
                 return found.user
         else:
             return user
     raise SuspiciousOperation("There is no name left for this person.")
+
+
+def _setting(name: str) -> str:
+    # Set only where somebody set it up.
+    return str(getattr(settings, name))

@@ -7,9 +7,11 @@ crash, and a refresh token dies with the password or the account that it was mad
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from rest_framework.exceptions import AuthenticationFailed
@@ -83,7 +85,8 @@ def end_refresh_token(value: str) -> None:
 
 
 def forget_expired() -> int:
-    """Delete what is kept of refresh tokens that have expired by now, and return how many there were."""
+    """Delete sessions, and what is kept of refresh tokens, that have expired by now. Returns how many tokens."""
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
     return EndedRefreshToken.objects.filter(expires_at__lt=timezone.now()).delete()[0]
 
 

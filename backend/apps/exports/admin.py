@@ -7,11 +7,14 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
-from backend.apps.exports.bulk_selectors import progress_of, standing_word
+from backend.apps.exports.bulk_selectors import progress_of, progress_words, standing_word
+from backend.apps.exports.due_times import next_times
 from backend.apps.exports.schedule_models import ExportSchedule, ScheduleRun
-from backend.apps.exports.schedule_selectors import rhythm_words
+from backend.apps.exports.schedule_selectors import last_run, rhythm_words
+from backend.apps.exports.services.schedules import rhythm_of
 
 
 class Shown(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -35,6 +38,10 @@ class BulkExportAdmin(Shown):
     """Bulk exports, and how far each is."""
 
     list_display = ("__str__", "export_type", "standing", "percent", "total", "created_by", "created_at")
+    fields = (
+        *("name", "standing", "percent", "counted", "error", "created_by", "schedule", "selection", "export_type"),
+        *("destination", "skip_unchanged", "window", "created_at", "started_at", "completed_at", "key"),
+    )
     list_filter = ("status", "export_type")
     search_fields = ("name", "id")
     list_select_related = ("created_by",)
@@ -47,8 +54,14 @@ class BulkExportAdmin(Shown):
 
     @admin.display(description="done")
     def percent(self, row: BulkExport) -> str:
-        """How far it is."""
-        return f"{progress_of(row, now=timezone.now()).percent} %"
+        """How far it is, as a bar."""
+        percent = progress_of(row, now=timezone.now()).percent
+        return format_html('<progress max="100" value="{0}"></progress> {0} %', percent)
+
+    @admin.display(description="items")
+    def counted(self, row: BulkExport) -> str:
+        """How many items stand where, how fast it goes and when it will end."""
+        return progress_words(progress_of(row, now=timezone.now()))
 
 
 @admin.register(BulkExportItem)
@@ -66,7 +79,12 @@ class BulkExportItemAdmin(Shown):
 class ExportScheduleAdmin(Shown):
     """Schedules, and when each is due next."""
 
-    list_display = ("name", "work", "rhythm", "enabled", "next_due_at", "owner")
+    list_display = ("name", "work", "rhythm", "enabled", "next_due_at", "last", "owner")
+    list_select_related = ("owner",)
+    fields = (
+        *("name", "work", "rhythm", "enabled", "upcoming", "last", "owner", "export", "overlap", "catch_up"),
+        *("catch_up_seconds", "keep_last", "keep_days", "notify_url", "notify_email", "created_at", "updated_at"),
+    )
     list_filter = ("enabled", "work")
     search_fields = ("name",)
 
@@ -74,6 +92,20 @@ class ExportScheduleAdmin(Shown):
     def rhythm(self, row: ExportSchedule) -> str:
         """When it is due."""
         return rhythm_words(row)
+
+    @admin.display(description="next times")
+    def upcoming(self, row: ExportSchedule) -> str:
+        """The next five times that it is due, by its own clock."""
+        if not row.enabled:
+            return "paused"
+        times = next_times(rhythm_of(row), after=timezone.now())
+        return format_html_join(format_html("<br>"), "{}", ((f"{time:%a %Y-%m-%d %H:%M %Z}",) for time in times))
+
+    @admin.display(description="last run")
+    def last(self, row: ExportSchedule) -> str:
+        """How the last run ended."""
+        run = last_run(row)
+        return f"{run.status}, {timezone.localtime(run.due_at):%Y-%m-%d %H:%M}" if run else "-"
 
 
 @admin.register(ScheduleRun)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Count, Max, QuerySet
+from django.utils import timezone
 
 from backend.apps.authentication.models import User
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
@@ -20,6 +21,7 @@ from backend.apps.workflows.decisions.control import standing
 from backend.errors import Conflict, NotFound
 
 Item = BulkExportItem.Status
+STANDINGS = ("completed", "skipped", "failed", "in_doubt", "cancelled", "in_flight", "waiting")
 _OVER = (Item.COMPLETED, Item.FAILED, Item.IN_DOUBT, Item.SKIPPED, Item.CANCELLED)
 
 
@@ -38,6 +40,11 @@ class Progress:
     percent: int
     rate: float | None
     ends_at: datetime | None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many items there are, and how many stand where."""
+        return {"total": self.total} | {word: getattr(self, word) for word in STANDINGS}
 
     @property
     def done(self) -> int:
@@ -114,6 +121,18 @@ def progress_of(bulk: BulkExport, *, now: datetime) -> Progress:
         rate=rate,
         ends_at=now + timedelta(seconds=left / rate) if rate and left and _goes_on(bulk) else None,
     )
+
+
+def progress_words(progress: Progress) -> str:
+    """Return a progress in one line, as people read it."""
+    parts = [f"{progress.percent} % of {progress.total:,}"]
+    parts += [f"{count:,} {word.replace('_', ' ')}" for word in STANDINGS if (count := progress.counts[word])]
+    if progress.rate:
+        slow = progress.rate < 1
+        parts.append(f"{progress.rate * 60:.1f} a minute" if slow else f"{progress.rate:.1f} a second")
+    if progress.ends_at:
+        parts.append(f"ends about {timezone.localtime(progress.ends_at):%Y-%m-%d %H:%M}")
+    return " · ".join(parts)
 
 
 def percent_of(done: int, total: int) -> int:

@@ -97,6 +97,7 @@ GITHUB: Final[tuple[Limit, ...]] = (
 """GitHub's published limits: content creation, points of the secondary limit (a write is five), and the primary one."""
 GITLAB: Final[tuple[Limit, ...]] = (Limit(CREATIONS, 200, 86_400), Limit(REQUESTS, 2000, 60))
 """GitLab.com's: new projects of a user, and authenticated requests."""
+PUBLISHED: Final[dict[str, tuple[Limit, ...]]] = {"github": GITHUB, "gitlab": GITLAB}
 SPACING: Final[dict[str, float]] = {"github": 1.0, "gitlab": 0.0}
 """Seconds between two deliveries that write; GitHub asks everybody for one."""
 SHARE: Final = 0.9
@@ -108,8 +109,7 @@ def known_limits(account: Account, *, share: float = SHARE) -> tuple[Limit, ...]
     if not account.public:
         return ()
     return tuple(
-        replace(limit, units=max(1, math.floor(limit.units * share)))
-        for limit in {"github": GITHUB, "gitlab": GITLAB}.get(account.kind, ())
+        replace(limit, units=max(1, math.floor(limit.units * share))) for limit in PUBLISHED.get(account.kind, ())
     )
 
 
@@ -120,56 +120,108 @@ def next_slot(
 
     Uses are given in the order they are asked for: a later one never comes before an earlier one that was booked.
     """
-    at, why = now, ""
-    if state.blocked_until > at:
-        at, why = state.blocked_until, "a wait that the host asked for"
-    if state.remaining is not None and state.reset_at > now:
-        booked = sum(spent.requests for time, spent in state.used if now < time < state.reset_at)
-        if state.remaining - booked < use.requests and state.reset_at > at:
-            at, why = state.reset_at, "the host's own count of requests"
-    if state.used:
-        at = max(at, state.used[-1][0] + spacing)
-    for limit in limits:
-        fits = _fits_at(limit, state.used, use.of(limit.what))
-        if fits > at:
-            at, why = fits, str(limit)
-    return at, why
+    return _Plan(limits, state).place(use, now=now, spacing=spacing)
 
 
 def forecast(
     limits: Sequence[Limit], state: State, *, uses: Iterable[Use], now: float, spacing: float = 0.0
 ) -> Forecast:
     """Return when the last of the uses may begin, each as early as it may."""
-    longest = max((limit.seconds for limit in limits), default=0.0)
-    used = deque(state.used)
-    at, bound_by = now, ""
+    plan, at, bound_by = _Plan(limits, state), now, ""
     for use in uses:
-        slot, why = next_slot(limits, replace(state, used=tuple(used)), use=use, now=at, spacing=spacing)
+        at, why = plan.place(use, now=at, spacing=spacing)
         bound_by = why or bound_by
-        at = slot
-        used.append((at, use))
-        while used and used[0][0] <= at - longest:
-            used.popleft()
+        plan.take(use, at=at)
     return Forecast(at - now, bound_by)
 
 
+def booked(state: State, *, use: Use, at: float, now: float) -> State:
+    """Return the state with a use that may begin at that time.
+
+    What begins at once is taken off the host's own count, which may not be told anew before others ask; what begins
+    later is looked for among the uses.
+    """
+    left = state.remaining
+    if left is not None and at <= now < state.reset_at:
+        left = max(0, left - use.requests)
+    return replace(state, used=(*state.used, (at, use)), remaining=left)
+
+
 def forgotten(state: State, *, limits: Sequence[Limit], now: float) -> State:
-    """Return the state without what no limit counts any more."""
-    longest = max((limit.seconds for limit in limits), default=3600.0)
-    return replace(state, used=tuple(entry for entry in state.used if entry[0] > now - longest))
+    """Return the state without what no limit counts any more; the last use stays, since the next one keeps away."""
+    used = tuple(
+        (time, use)
+        for time, use in state.used
+        if time > now - max((limit.seconds for limit in limits if use.of(limit.what)), default=0.0)
+    )
+    return replace(state, used=used or state.used[-1:])
 
 
-def _fits_at(limit: Limit, used: Sequence[tuple[float, Use]], units: int) -> float:
-    """Return the first time at which so many units more are within the limit, after all that was used."""
-    if units == 0:
-        return 0.0
-    room = limit.units - min(units, limit.units)
-    for time, spent in reversed(used):
-        room -= spent.of(limit.what)
-        if room < 0:
+class _Plan:
+    """Places uses one after the other; each costs the same, however many there are."""
+
+    def __init__(self, limits: Sequence[Limit], state: State) -> None:
+        self._windows = [_Window(limit, state.used) for limit in limits]
+        self._state = state
+        self._remaining = state.remaining
+        self._last = state.used[-1][0] if state.used else None
+
+    def place(self, use: Use, *, now: float, spacing: float) -> tuple[float, str]:
+        """Return as `next_slot`. `now` is never earlier than in the call before."""
+        at, why, state = now, "", self._state
+        if state.blocked_until > at:
+            at, why = state.blocked_until, "a wait that the host asked for"
+        if self._remaining is not None and state.reset_at > now:
+            later = sum(spent.requests for time, spent in state.used if now < time < state.reset_at)
+            if self._remaining - later < use.requests and state.reset_at > at:
+                at, why = state.reset_at, "the host's own count of requests"
+        if self._last is not None:
+            at = max(at, self._last + spacing)
+        for window in self._windows:
+            fits = window.fits_at(use)
+            if fits > at:
+                at, why = fits, str(window.limit)
+        return at, why
+
+    def take(self, use: Use, *, at: float) -> None:
+        """Count a use that was placed."""
+        if self._remaining is not None and at < self._state.reset_at:
+            self._remaining -= use.requests
+        self._last = at
+        for window in self._windows:
+            window.take(at, use)
+
+
+class _Window:
+    """What counts against one limit. What has once been found to be over is not looked at again: time goes on."""
+
+    def __init__(self, limit: Limit, used: Iterable[tuple[float, Use]]) -> None:
+        self.limit = limit
+        self._taken: deque[tuple[float, int]] = deque()
+        self._total = 0
+        self._free_at = 0.0
+        for time, use in used:
+            self.take(time, use)
+
+    def take(self, at: float, use: Use) -> None:
+        if units := use.of(self.limit.what):
+            self._taken.append((at, units))
+            self._total += units
+
+    def fits_at(self, use: Use) -> float:
+        """Return the first time at which the use is within the limit, after all that was taken; 0 for at once.
+
+        A use that is larger than the limit waits until nothing else counts.
+        """
+        units = use.of(self.limit.what)
+        if units == 0:
+            return 0.0
+        while self._taken and self._total + min(units, self.limit.units) > self.limit.units:
+            time, taken = self._taken.popleft()
+            self._total -= taken
             # It must have left the stretch of time that ends with the new use.
-            return time + limit.seconds
-    return 0.0
+            self._free_at = time + self.limit.seconds
+        return self._free_at
 
 
 def _span(seconds: float) -> str:

@@ -15,9 +15,9 @@ from rest_framework.response import Response
 from backend.api.views import ApiViewSet
 from backend.apps.authentication.requests import user_of
 from backend.apps.authentication.roles import Scope
-from backend.apps.exports.bulk_serializers import RunSerializer, ScheduleSerializer, ScheduleWish
 from backend.apps.exports.schedule_models import ExportSchedule
 from backend.apps.exports.schedule_selectors import find_schedule, run_json, schedule_json, visible_schedules
+from backend.apps.exports.schedule_serializers import RunSerializer, ScheduleSerializer, ScheduleWish
 from backend.apps.exports.services import schedules
 
 

@@ -20,6 +20,7 @@ from backend.apps.projects.models import (
     OrganisationMembership,
     Project,
     ProjectFile,
+    ProjectLabel,
     ProjectMembership,
 )
 from backend.errors import InvalidInput, NotFound, PermissionRefused
@@ -130,6 +131,11 @@ def project_by_slug_or_id(
     if found is None and SLUG.fullmatch(str(reference)):
         found = visible.filter(slug=str(reference)).first()
     return _checked(found, user=user, right=right or _right(write), reference=str(reference))
+
+
+def labels_of(project: Project) -> list[str]:
+    """Return the labels that a project has, sorted."""
+    return sorted(ProjectLabel.objects.filter(project=project).values_list("name", flat=True))
 
 
 def newest_generation(*, project: Project, execution_id: UUID | None) -> GeneratedProject | None:

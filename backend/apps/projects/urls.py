@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import path
 
 from backend.apps.projects.api import ProjectViewSet, SprintViewSet, StoryViewSet
+from backend.apps.projects.label_api import LabelViewSet
 from backend.apps.projects.membership_api import MemberViewSet, TransferViewSet
 from backend.apps.projects.organisation_api import OrganisationMemberViewSet, OrganisationViewSet, UsageViewSet
 
@@ -36,6 +37,11 @@ urlpatterns = [
         "projects/<uuid:project_id>/",
         ProjectViewSet.as_view({**SINGLE, "put": "update"}),
         name="project",
+    ),
+    path(
+        "projects/<uuid:project_id>/labels/",
+        LabelViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="project-labels",
     ),
     path("projects/<uuid:project_id>/transfer/", TransferViewSet.as_view({"post": "create"}), name="transfer"),
     path("projects/<uuid:project_id>/members/", MemberViewSet.as_view(LISTED), name="members"),

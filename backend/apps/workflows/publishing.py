@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+from amqp.exceptions import AMQPError
 from celery import chain
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -31,7 +32,7 @@ PATIENCE = timedelta(seconds=5)
 
 A worker fetches no more than it has processes for, so that one which has left its queue begins within a moment.
 """
-UNANSWERED = (OperationalError, RedisError, OSError)
+UNANSWERED = (OperationalError, RedisError, AMQPError, OSError)
 MARK = "repomill:mark"
 """A key in the broker that is gone when all the messages are."""
 FRONT = 100
@@ -72,16 +73,31 @@ def publish_chain(tasks: Sequence[TaskExecution]) -> bool:
 def fronts() -> dict[str, Front] | None:
     """Return what waits at the front of each queue. None: the broker does not answer.
 
-    Empty for brokers that do not speak Redis: they do not show what waits in them.
+    RabbitMQ says how many wait and not which: of a filled queue nothing is seen, and an empty one is left out.
     """
     queues = list(app.amqp.queues)
     try:
         with _client() as client:
+            if client is None:
+                return {queue: Front((), whole=False) for queue in _filled(queues)}
             # Served from the right. One more than is needed tells whether there are others.
-            found = [] if client is None else [client.lrange(queue, -FRONT - 1, -1) for queue in queues]
+            found = [client.lrange(queue, -FRONT - 1, -1) for queue in queues]
     except UNANSWERED:
         return None
-    return {queue: _front(messages) for queue, messages in zip(queues, found, strict=False)}
+    return {queue: _front(messages) for queue, messages in zip(queues, found, strict=True)}
+
+
+def _filled(queues: Sequence[str]) -> Iterator[str]:
+    """Yield the queues of a broker that does not speak Redis in which something waits. Raises of UNANSWERED."""
+    pool: Any = app.pool
+    with pool.acquire(block=True) as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0)
+        for queue in queues:
+            # A channel of its own: to ask for a queue that is not there closes it.
+            with suppress(*connection.channel_errors), connection.channel() as channel:
+                waiting = channel.queue_declare(queue=queue, passive=True).message_count
+                if waiting:
+                    yield queue
 
 
 def _front(messages: list[bytes]) -> Front:
@@ -106,7 +122,7 @@ def broker_has_forgotten() -> bool:
     """Say whether the broker has lost all it was sent: flushed, or started again without its file.
 
     It is asked for a mark that `mark_broker` left there. False also where it does not answer: then nothing can be sent
-    either. Brokers that do not speak Redis keep no mark.
+    either. RabbitMQ keeps no mark, and is asked how many messages each queue has instead.
     """
     try:
         with _client() as client:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from backend.cli.checks.base import NOT_RUNNING, Check, ok, problem, shown_url, unavailable, warning
 from backend.config.environment import Environment
+from backend.config.redis_server import read_redis_url
 
 FLOOR = (6, 2)
 """The oldest redis-server that Celery's transport supports."""
@@ -14,22 +15,18 @@ THIS_MACHINE = {"127.0.0.1", "::1", "localhost"}
 
 
 def check_broker(environment: Environment) -> list[Check]:
-    """Check the broker's answer, its durability and who can reach it."""
-    from kombu import Connection
-    from kombu.exceptions import OperationalError
+    """Check the answer of Redis, its durability and who can reach it."""
     from redis.exceptions import RedisError
 
     access = judge_access(environment.redis_url)
     try:
-        with Connection(environment.redis_url, transport_options={"socket_connect_timeout": 3}) as connection:
-            channel: Any = connection.channel()
-            client = channel.client
+        with environment.redis.client(socket_connect_timeout=3, socket_timeout=5) as client:
             facts = {"version": client.info("server")["redis_version"]}
             try:
                 facts |= client.config_get("maxmemory-policy", "appendonly")
             except RedisError:
                 facts["closed"] = True
-    except (OperationalError, RedisError, OSError) as error:
+    except (RedisError, OSError) as error:
         remedy = NOT_RUNNING if environment.embedded_broker else "Check REDIS_URL, and that the server runs."
         reason = "does not answer" if environment.embedded_broker else f"does not answer: {_reason(error)}"
         return [unavailable("broker", reason, remedy), access]
@@ -70,12 +67,13 @@ def judge_access(url: str) -> Check:
     parts = urlsplit(url)
     if parts.scheme in {"redis+socket", "unix"}:
         return ok(name, "a socket of this machine")
-    local = parts.hostname in THIS_MACHINE
+    server = read_redis_url(url)
+    local = all(host in THIS_MACHINE for host, _ in server.hosts)
     if not parts.password and not local:
         return problem(name, f"{shown_url(url)} has no password", "Set one on the server and in REDIS_URL.")
     if not parts.password:
         return warning(name, f"{shown_url(url)} has no password", "Any user of this machine can start tasks; set one.")
-    if parts.scheme != "rediss" and not local:
+    if server.tls is None and not local:
         return warning(name, f"{shown_url(url)} is not encrypted", "Use rediss:// unless the network is yours alone.")
     return ok(name, "with a password")
 

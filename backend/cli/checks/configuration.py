@@ -34,12 +34,14 @@ SETTINGS = {
     "REPOMILL_ARCHIVES_SENT_BY": "archives_sent_by",
     "REPOMILL_ARCHIVES_LOCATION": "archives_location",
     "REPOMILL_DRAIN_SECONDS": "drain_seconds",
+    "REPOMILL_ALIVE_FILE": "alive_file",
     "REPOMILL_WEB_URL": "web_url",
     "REPOMILL_FLOWER_URL": "flower_url",
     "REPOMILL_FLOWER_CONTROL": "flower_control",
     "REPOMILL_LOG_FORMAT": "log_format",
     "REPOMILL_TRACES_TO": "traces_to",
     "REPOMILL_STORAGE_URL": "storage_url",
+    "REPOMILL_BROKER_URL": "broker_url",
 }
 
 

@@ -76,6 +76,8 @@ def check_web(environment: Environment, *, answering: Callable[[str], bool] = an
 def check_flower(environment: Environment, *, answering: Callable[[str], bool] = answers) -> Check:
     """Check that the Flower of `repomill up` answers; one that runs elsewhere is not known here."""
     running = running_stack(environment.data_dir)
+    if running is None and not environment.embedded_broker:
+        return ok("Flower", "not looked for: the processes of this installation are started one by one")
     if running is None:
         return unavailable("Flower", "not running on this data folder", NOT_RUNNING)
     if not running.flower_url:

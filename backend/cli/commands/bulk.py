@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backend.cli.bulk_wish import wishing
 from backend.cli.django_setup import setup_django
-from backend.errors import InvalidInput
 
 if TYPE_CHECKING:
     from backend.apps.exports.models import BulkExport
@@ -20,39 +20,16 @@ Which = Annotated[str, typer.Argument(help="Its id, the beginning of its id, or:
 User = Annotated[str | None, typer.Option("--user", "-u", help="For whom; default: operator.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Show it until it has ended.")]
-Type = Annotated[str, typer.Option("--to", "-t", help="zip, tar, tar.gz, github, gitlab or git.")]
-Owner = Annotated[str | None, typer.Option("--owner", help="Only the projects of this user.")]
-Label = Annotated[str | None, typer.Option("--label", "-l", help="Only the projects with this label.")]
-Project = Annotated[list[str] | None, typer.Option("--project", "-p", help="These projects, by slug or id.")]
-ChangedOnly = Annotated[bool, typer.Option("--changed-only", help="Leave out what the destination has already.")]
-Option = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        "-s",
-        metavar="NAME=VALUE",
-        help="Of the destination: credential, repository_name (a pattern: backup-{slug}), organization, private, ...",
-    ),
-]
-All = Annotated[bool, typer.Option("--all-again", help="Deliver also what the destination has already.")]
-Window = Annotated[int | None, typer.Option("--window", "-w", help="How many are in flight at most.")]
 
 
 @bulk.command("plan")
+@wishing
 def plan(
-    to: Type = "zip",
-    owner: Owner = None,
-    label: Label = None,
-    project: Project = None,
-    changed_only: ChangedOnly = False,
-    option: Option = None,
-    all_again: All = False,
-    window: Window = None,
+    wish: dict[str, Any],
     user: User = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a bulk export would do, and when it would end. Nothing is started."""
-    wanted = wanted_of(to, owner, label, project, changed_only, option, all_again, window)
     setup_django()
     from django.utils import timezone
 
@@ -60,7 +37,7 @@ def plan(
     from backend.cli.acting_user import acting_user
     from backend.cli.bulk_view import outlook_lines
 
-    found = outlook(user=acting_user(user), now=timezone.now(), **wanted)
+    found = outlook(user=acting_user(user), now=timezone.now(), **wish)
     if as_json:
         typer.echo(json.dumps(outlook_json(found), indent=2))
         return
@@ -69,15 +46,9 @@ def plan(
 
 
 @bulk.command("start")
+@wishing
 def start(
-    to: Type = "zip",
-    owner: Owner = None,
-    label: Label = None,
-    project: Project = None,
-    changed_only: ChangedOnly = False,
-    option: Option = None,
-    all_again: All = False,
-    window: Window = None,
+    wish: dict[str, Any],
     name: Annotated[str, typer.Option("--name", "-n", help="What to call it.")] = "",
     key: Annotated[
         str | None, typer.Option("--key", help="Names it for ever: the same key again starts nothing more.")
@@ -90,12 +61,11 @@ def start(
 
     Exit code 1 where --follow sees items fail.
     """
-    wanted = wanted_of(to, owner, label, project, changed_only, option, all_again, window)
     setup_django()
     from backend.apps.exports.services.bulk_exports import start_bulk_export
     from backend.cli.acting_user import acting_user
 
-    started = start_bulk_export(user=acting_user(user), key=key, name=name, **wanted)
+    started = start_bulk_export(user=acting_user(user), key=key, name=name, **wish)
     _tell(started, "Started the bulk export {id}.", follow=follow, as_json=as_json)
 
 
@@ -179,47 +149,6 @@ def report(
     from backend.cli.bulk_view import write_report
 
     write_report(found, format="json" if as_json else format, output=output)
-
-
-def wanted_of(
-    to: str,
-    owner: str | None,
-    label: str | None,
-    projects: list[str] | None,
-    changed_only: bool,
-    options: list[str] | None,
-    all_again: bool,
-    window: int | None,
-) -> dict[str, Any]:
-    """Return what the options ask for, as the service takes it."""
-    given = [name for name, value in (("--owner", owner), ("--label", label), ("--project", projects)) if value]
-    if len(given) > 1:
-        raise InvalidInput(
-            "Say in one way which projects.", field=given[1], expected="one of --owner, --label, --project"
-        )
-    selection: dict[str, Any] = {"kind": "all"}
-    if owner:
-        selection = {"kind": "owner", "owner": owner}
-    elif label:
-        selection = {"kind": "label", "label": label}
-    elif projects:
-        selection = {"kind": "list", "projects": projects}
-    if changed_only:
-        selection["changed_only"] = True
-    wanted = {"selection": selection, "export_type": to, "destination": _destination(options or [])}
-    return wanted | {"skip_unchanged": not all_again} | ({} if window is None else {"window": window})
-
-
-def _destination(options: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for option in options:
-        name, equals, value = option.partition("=")
-        if not equals:
-            raise InvalidInput(f"{option[:100]!r} sets nothing.", field="--set", expected="NAME=VALUE")
-        found[name] = {"true": True, "false": False}.get(value, value) if name == "private" else value
-        if name == "topics":
-            found[name] = [topic.strip() for topic in value.split(",") if topic.strip()]
-    return found
 
 
 def _found(which: str, user: str | None) -> BulkExport:

@@ -39,7 +39,7 @@ def all_checks() -> list[Check]:
 
     Raises ConfigurationError when the settings cannot be loaded at all.
     """
-    from backend.cli.checks import broker, configuration, database, machine, services
+    from backend.cli.checks import broker, configuration, database, keys, machine, services, storage
     from backend.cli.checks.base import State
     from backend.config.environment import load
 
@@ -49,9 +49,10 @@ def all_checks() -> list[Check]:
         machine.check_git(),
         machine.check_data_folder(environment.data_dir),
         machine.check_secret_files(environment.secrets_dir),
+        keys.check_keys(environment),
         configuration.check_settings(environment),
     ]
-    if any(check.state is State.PROBLEM for check in ground[2:4]):
+    if any(check.state is State.PROBLEM for check in ground[2:5]):
         return ground
     from backend.cli.django_setup import setup_django
 
@@ -71,6 +72,7 @@ def all_checks() -> list[Check]:
         ),
         configuration.check_delivery(app.conf),
         data,
+        storage.check_storage(),
         *brokers,
         *(services.check_queues(queues) if reached else [services.judge_queue(queue, {}) for queue in queues]),
         *([services.check_beat(environment)] if data.state is State.OK else []),

@@ -11,7 +11,9 @@ def migrate() -> None:
     """Bring the database up to date, and make the user `operator` when there is none.
 
     `repomill up` does this by itself; an installation that runs its processes another way calls it before they start.
+    Nothing is changed where settings or keys would let others in, or tasks run twice.
     """
+    from backend.cli.checks.at_start import check_at_start
     from backend.cli.django_setup import setup_django
     from backend.cli.stack.migrate import prepare_database
     from backend.cli.stack.preflight import prepare_data_folder
@@ -22,6 +24,7 @@ def migrate() -> None:
     environment = load()
     prepare_data_folder(environment.data_dir)
     setup_django()
+    check_at_start(environment)
     applied = prepare_database()
     typer.echo(f"{applied} migrations applied." if applied else "The database is up to date.")
     typer.echo(f"Sign in as {OPERATOR}; the password is in {environment.secrets_dir / OPERATOR_PASSWORD}")

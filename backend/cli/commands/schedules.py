@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backend.cli.commands.bulk import AsJson, ChangedOnly, Label, Option, Owner, Project, Type, User, Window, wanted_of
+from backend.cli.bulk_wish import wishing
+from backend.cli.commands.bulk import AsJson, User
 from backend.cli.django_setup import setup_django
 
 if TYPE_CHECKING:
@@ -18,18 +19,13 @@ Which = Annotated[str, typer.Argument(help="Its name or id.", show_default=False
 
 
 @schedules.command("create")
+@wishing
 def create(
+    wish: dict[str, Any],
     name: Annotated[str, typer.Argument(help="What to call it.", show_default=False)],
     cron: Annotated[str, typer.Option("--cron", help="minute hour day-of-month month day-of-week")] = "",
     every: Annotated[int | None, typer.Option("--every", help="Seconds from one start to the next.")] = None,
     time_zone: Annotated[str, typer.Option("--time-zone", "-z", help="Whose clock it follows.")] = "UTC",
-    to: Type = "zip",
-    owner: Owner = None,
-    label: Label = None,
-    project: Project = None,
-    changed_only: ChangedOnly = False,
-    option: Option = None,
-    window: Window = None,
     overlap: Annotated[
         str, typer.Option("--overlap", help="While the last one runs: skip, queue or replace.")
     ] = "skip",
@@ -43,7 +39,6 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a schedule, and show the next five times that it is due."""
-    export = wanted_of(to, owner, label, project, changed_only, option, False, window)
     setup_django()
     from backend.apps.exports.services.schedules import create_schedule
     from backend.cli.acting_user import acting_user
@@ -51,7 +46,7 @@ def create(
     made = create_schedule(
         owner=acting_user(user),
         name=name,
-        export=export,
+        export=wish,
         cron=cron,
         interval_seconds=every,
         time_zone=time_zone,

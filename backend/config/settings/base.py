@@ -176,8 +176,8 @@ AGENT_API_HONOURS_KEYS = True
 # must not be able to run code here.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": ENVIRONMENT.cache_url,
+        "BACKEND": "backend.config.redis_cache.Cache",
+        "LOCATION": ENVIRONMENT.redis_url,
         "KEY_PREFIX": "repomill",
         "OPTIONS": {
             "serializer": "django.core.signing.JSONSerializer",

@@ -1,7 +1,6 @@
 """Each boundary of the execution is struck once, each time by the fault that says most there.
 
-It is the part of the matrix for which there is time in every run of the tests. How soon the work went on is not asked
-here, where other tests take the machine's time: `make chaos` asks that.
+It is the quick look at the whole, in one or two minutes; how soon the work went on is not asked here.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from tests.integration.chaos.session import Session
 from tests.integration.chaos.stage import stage
 from tests.integration.chaos.strikes import Fault
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 
 FAULTS = {
     # A message is out, and nobody has its task.

@@ -89,10 +89,17 @@ def advice() -> Iterator[tuple[str, str]]:
         parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
         notes = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
+            if not isinstance(node, ast.JoinedStr | ast.Constant):
+                continue
             text = ""
             if isinstance(node, ast.JoinedStr):
-                text = "".join(p.value if isinstance(p, ast.Constant) else "some-name" for p in node.values)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts | notes:
+                text = "".join(
+                    str(p.value) if isinstance(p, ast.Constant) else "some-name" for p in node.values
+                )
+                    p.value if isinstance(p, ast.Constant) and isinstance(p.value, str) else "some-name"
+                    for p in node.values
+                )
+            elif isinstance(node.value, str) and id(node) not in parts | notes:
                 text = node.value
             if "repomill " in text:
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", text

@@ -10,6 +10,7 @@ import workers.export.bulk  # noqa: F401  (registers the methods)
 from backend.apps.authentication.models import User
 from backend.apps.exports.models import BulkExport, BulkExportItem
 from backend.apps.exports.services.bulk_advance import advance_after
+from backend.apps.exports.services.bulk_archives import deliver_together
 from backend.apps.exports.services.bulk_exports import start_bulk_export
 from backend.apps.projects.models import Project
 from backend.apps.projects.services.generations import generate
@@ -29,6 +30,8 @@ class World:
         self.served: list[str] = []
         self.service: Callable[[ClaimedTask], Any] = self.real
         self.most_waiting = 0
+        self.together = False
+        """Whether workers deliver small archives together, as they do outside of tests."""
 
     def publish(self, tasks: Any) -> bool:
         self.messages.extend(task.pk for task in tasks)
@@ -64,9 +67,11 @@ class World:
         done = 0
         while self.messages and done < most:
             task_id = self.messages.popleft()
-            outcome = execute(task_id, service=self._serve, worker="w1")
-            if not isinstance(outcome, TryAgain):
-                advance_after(task_id)
+            had = deliver_together(task_id, worker="w1") if self.together else []
+            if not had and isinstance(execute(task_id, service=self._serve, worker="w1"), TryAgain):
+                continue
+            self.served += TaskExecution.objects.filter(pk__in=had).values_list("key", flat=True)
+            advance_after(had or [task_id])
             done += 1
         return done
 

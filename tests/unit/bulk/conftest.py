@@ -18,6 +18,8 @@ def world(db, settings, tmp_path, monkeypatch):
     for module in ("execution.chains", "execution.lost_messages"):
         monkeypatch.setattr(f"backend.apps.workflows.{module}.publish_chain", world.publish)
     monkeypatch.setattr("backend.apps.workflows.execution.lost_messages.fronts", dict)
+    # Each item has a message of its own, unless a test is about those that share one.
+    monkeypatch.setattr("backend.apps.exports.services.bulk_archives.TOGETHER", 1)
     # A test's own transaction never commits; what would follow the commit follows at once.
     monkeypatch.setattr("django.db.transaction.on_commit", lambda work: work())
     return world

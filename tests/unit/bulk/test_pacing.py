@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 
+from backend.apps.exports import pacing
 from backend.apps.exports.pacing import (
     CREATIONS,
     GITHUB,
@@ -22,6 +23,7 @@ from backend.apps.exports.pacing import (
     State,
     Use,
     forecast,
+    forgotten,
     known_limits,
     next_slot,
 )
@@ -178,6 +180,47 @@ def test_the_hosts_own_count_is_learned(connection):
     pacer = Pacer(ACCOUNT, connection=connection, clock=lambda: now)
     pacer.after(Answer(200, {"x-ratelimit-remaining": "3", "x-ratelimit-reset": "1000900"}))
     assert pacer.book("k", NEW) == 1_000_900.0
+
+
+def test_those_who_ask_at_once_share_what_the_host_has_left(connection):
+    now = 1_000_000.0
+    pacer = Pacer(Account(kind="gitlab", key="mine", public=False), connection=connection, clock=lambda: now)
+    pacer.after(Answer(200, {"ratelimit-remaining": "12", "ratelimit-reset": "1000060"}))
+    use = Use.of_new_repository("gitlab")
+    assert [pacer.book(f"k{number}", use) for number in range(4)] == [now, now, now + 60, now + 60]
+    told = forecast((), pacer.state(), uses=[use], now=now)
+    assert (told.seconds, told.bound_by) == (60.0, "the host's own count of requests")
+
+
+def test_a_forecast_counts_what_the_host_has_left():
+    state = State(remaining=12, reset_at=160.0)
+    assert forecast((), state, uses=[NEW] * 2, now=100.0).seconds == 0.0
+    assert forecast((), state, uses=[NEW] * 3, now=100.0).seconds == 60.0
+
+
+def test_only_what_a_limit_counts_is_kept():
+    look, make = Use(requests=2), Use(requests=5, creations=1)
+    state = State(used=((0.0, make), (10.0, look), (900.0, look), (970.0, make)))
+    kept = forgotten(state, limits=GITLAB, now=1000.0)
+    assert kept.used == ((0.0, make), (970.0, make))
+    assert forgotten(State(used=((0.0, look),)), limits=GITLAB, now=1000.0).used == ((0.0, look),)
+
+
+def test_a_forecast_of_many_costs_as_much_for_each_as_one_of_few():
+    known, placed = Use.of_known_repository("github"), []
+
+    class Counting(pacing._Window):
+        def fits_at(self, use):
+            before = len(self._taken)
+            found = super().fits_at(use)
+            placed.append(before - len(self._taken) + 1)
+            return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pacing, "_Window", Counting)
+        forecast(GITHUB, State(), uses=[known] * 20_000, now=0.0)
+    # Each looks once, and nothing that was let in is let go more than once.
+    assert sum(placed) <= 20_000 * len(GITHUB) * 2
 
 
 def test_requests_are_counted_over_all_workers(connection, monkeypatch):

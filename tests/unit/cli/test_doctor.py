@@ -5,17 +5,20 @@ import os
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_urlsafe
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from backend.cli.checks import broker, configuration, database, machine, services
+from backend.cli.checks import broker, configuration, database, keys, machine, services
+from backend.cli.checks.at_start import check_at_start
 from backend.cli.checks.base import NOT_RUNNING, Check, State, ok, problem, shown_url, unavailable, warning
 from backend.cli.commands.doctor import exit_code
 from backend.cli.stack.broker import EmbeddedBroker
 from backend.cli.stack.lock import stack_lock
 from backend.config.environment import Environment, read
+from backend.errors import ConfigurationError
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -109,6 +112,50 @@ def test_secret_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.check_secret_files(folder).remedy == f"Run: chmod 600 {secret}"
     folder.chmod(0o755)
     assert machine.check_secret_files(folder).remedy == f"Run: chmod 700 {folder}"
+
+
+@pytest.mark.parametrize(
+    ("key", "weak"),
+    [
+        ("", True),
+        ("django-insecure-short", True),
+        ("x" * 64, True),
+        ("0123456789" * 7, True),
+        (token_urlsafe(48), False),
+    ],
+)
+def test_a_key_that_could_be_guessed(key: str, weak: bool) -> None:
+    assert keys.is_weak(key) is weak
+
+
+def test_keys_and_passwords(environment: Environment) -> None:
+    assert keys.check_keys(environment).state is State.OK
+    short = replace(environment, database_url="postgres://repomill:hunter2@db/repomill")
+    found = keys.check_keys(short)
+    assert found.state is State.WARNING
+    assert "hunter2" not in str(found)
+    environment.secrets_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = environment.secrets_dir / "jwt_signing_key"
+    file.write_text("changeme")
+    file.chmod(0o600)
+    found = keys.check_keys(environment)
+    assert found.state is State.PROBLEM
+    assert "changeme" not in str(found)
+    with pytest.raises(ConfigurationError, match="jwt_signing_key"):
+        check_at_start(environment)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"redis_url": "redis://redis:6379/0"}, "broker access"),
+        ({"redis_url": "redis://:long-enough-password@redis:6379/0", "debug": True}, "REPOMILL_DEBUG"),
+    ],
+)
+def test_what_keeps_an_installation_from_starting(environment: Environment, changes: dict[str, Any], told: str) -> None:
+    check_at_start(environment)
+    with pytest.raises(ConfigurationError, match=told):
+        check_at_start(replace(environment, **changes))
 
 
 def test_settings_name_their_source_and_hide_passwords(tmp_path: Path) -> None:
@@ -237,6 +284,11 @@ def test_queue(serving: dict[str, set[str]], state: str) -> None:
 def test_beat(age: int | None, interval: float, state: str) -> None:
     last = None if age is None else NOW - timedelta(seconds=age)
     assert services.judge_beat(last, now=NOW, interval=interval).state == state
+
+
+def test_flower_of_processes_that_were_started_one_by_one(environment: Environment) -> None:
+    apart = replace(environment, redis_url="redis://:long-enough-password@redis:6379/0")
+    assert services.check_flower(apart, answering=lambda _: False).state is State.OK
 
 
 def test_web_and_flower_of_a_stack_that_runs(environment: Environment) -> None:

@@ -45,15 +45,3 @@ def test_other_limits_are_checked(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         read({name: value})
     assert refused.value.place["field"] == name
-
-
-@pytest.mark.parametrize(
-    ("broker", "cache"),
-    [
-        ("redis+socket:///srv/a%20b/redis.sock?virtual_host=0", "unix:///srv/a%20b/redis.sock?db=0"),
-        ("redis://:secret@broker:6379/1", "redis://:secret@broker:6379/1"),
-        ("rediss://broker:6379/1", "rediss://broker:6379/1"),
-    ],
-)
-def test_the_cache_lies_on_the_brokers_server(broker: str, cache: str) -> None:
-    assert read({"REDIS_URL": broker}).cache_url == cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from django.test import Client
 
@@ -9,22 +11,24 @@ from backend.apps.authentication.models import User
 from backend.apps.projects.models import Project
 from backend.apps.projects.services.planning import create_project
 from backend.apps.workflows.models import WorkflowExecution
+from backend.errors import RemoteRefused
 from tests.browser import world
+from tests.browser.people import PASSWORD
 
 
 @pytest.fixture
 def operator(db: None) -> User:
-    return User.objects.create_superuser("operator", password=world.PASSWORD)
+    return User.objects.create_superuser("operator", password=PASSWORD)
 
 
 @pytest.fixture
 def ada(db: None) -> User:
-    return User.objects.create_user("ada", password=world.PASSWORD)
+    return User.objects.create_user("ada", password=PASSWORD)
 
 
 @pytest.fixture
 def stranger(db: None) -> User:
-    return User.objects.create_user("bob", password=world.PASSWORD)
+    return User.objects.create_user("bob", password=PASSWORD)
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def shop(ada: User) -> Project:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let played services answer at once."""
-    monkeypatch.setattr(world.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def completed(ada: User, shop: Project, quick: None) -> WorkflowExecution:
 
 @pytest.fixture
 def failed(ada: User, shop: Project, quick: None) -> WorkflowExecution:
-    return _played(ada, shop, world.failing("agents.call", world.RemoteRefused("It said no.", hint="Ask it again.")))
+    return _played(ada, shop, world.failing("agents.call", RemoteRefused("It said no.", hint="Ask it again.")))
 
 
 def _played(user: User, project: Project, service: world.Service) -> WorkflowExecution:

@@ -11,6 +11,7 @@ from django.utils.html import escape
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import Project, ProjectMembership
 from backend.apps.workflows.models import WorkflowExecution
+from backend.errors import InDoubt, RemoteRefused
 from tests.browser import world
 from tests.corpus import rows
 from tests.unit.console.conftest import browser
@@ -82,7 +83,7 @@ def test_a_step_is_retried_and_a_doubt_is_settled(ada: User, quick: None) -> Non
     client = browser(ada)
     with world.player() as playing:
         run = world.begin(ada, world.PUBLISH, {"name": "shop"})
-        playing.play(world.failing("agents.call", world.InDoubt("The answer was lost.")))
+        playing.play(world.failing("agents.call", InDoubt("The answer was lost.")))
         page = client.get(_address(run, "steps/story/"))
         assert "It was done" in page.text
         assert "Retry the step" not in page.text
@@ -114,7 +115,7 @@ def test_words_of_others_stay_words(ada: User, quick: None) -> None:
     words = _naughty()
     with world.player() as playing:
         run = world._hostile(ada, words)
-        playing.play(world.failing("agents.call", world.RemoteRefused(words[0], hint=words[1])))
+        playing.play(world.failing("agents.call", RemoteRefused(words[0], hint=words[1])))
     client = browser(ada)
     addresses = ["/console/", "/console/runs/", *(_address(run, page) for page in ("", "log/", "data/", "history/"))]
     addresses += [_address(run, "rerun/"), _address(run, "steps/step_0/")]
@@ -164,7 +165,7 @@ def test_a_list_costs_the_same_whatever_it_holds(ada: User, quick: None, address
             for number in range(4):
                 world.begin(ada, world.PUBLISH, {"name": "shop"})
                 if number % 2:
-                    playing.play(world.failing("agents.call", world.RemoteRefused("no")))
+                    playing.play(world.failing("agents.call", RemoteRefused("no")))
         counts.append(_queries(client, address))
     assert counts[0] == counts[1]
 

@@ -6,13 +6,15 @@ import re
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from backend.apps.authentication.models import User
+from backend.apps.authentication.tokens import forget_expired
 from backend.config.rates import Rate
-from tests.browser.world import PASSWORD
+from tests.browser.people import PASSWORD
 from tests.unit.console.conftest import browser
 
 pytestmark = pytest.mark.django_db
@@ -102,6 +104,15 @@ def test_a_session_ends_with_the_password_and_with_the_account(ada: User) -> Non
     assert other.get("/console/").status_code == 200
     User.objects.filter(pk=ada.pk).update(is_active=False)
     assert other.get("/console/").status_code == 302
+
+
+def test_sessions_that_are_over_are_forgotten(ada: User) -> None:
+    client, other = browser(ada), browser(ada)
+    session = client.session
+    session.set_expiry(-1)
+    session.save()
+    forget_expired()
+    assert [row.session_key for row in Session.objects.all()] == [other.session.session_key]
 
 
 @pytest.mark.parametrize("address", ["/console/login/", "/console/", "/console/design/", "/nothing", "/admin/"])

@@ -47,7 +47,8 @@ def come_back(client: Client, provider: Provider, *, state: str | None = None, n
     assert asked["code_challenge_method"] == ["S256"]
     provider.nonce = asked["nonce"][0]
     answer: Any = client.get("/console/sso/callback/", {"code": "c", "state": state or asked["state"][0]})
-    return answer
+    back: HttpResponse = answer
+    return back
 
 
 @pytest.mark.django_db

@@ -13,7 +13,7 @@ import pytest
 from django.core.files.storage import storages
 
 from backend.apps.authentication.models import User
-from backend.apps.projects.errors import ContentMissing
+from backend.apps.projects.errors import ContentMissing, StorageUnavailable
 from backend.apps.projects.models import Project, StoredPack
 from backend.apps.projects.services import commit_sharing
 from backend.apps.projects.services.deletion import remove_files
@@ -22,8 +22,10 @@ from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.history import compare
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
+from backend.apps.projects.services.storage_care import Care, put_missing
+from backend.cli.checks.storage import check_storage
 from backend.config.storage_url import storages_of
-from backend.errors import RepomillError
+from backend.errors import ConfigurationError, RepomillError
 from tests.integration.trees import tree_of
 
 pytestmark = pytest.mark.django_db
@@ -243,3 +245,55 @@ def test_a_commit_nobody_has_is_still_nobodys(on, make, demo):
         assert not GitStore.for_project(demo.pk).has("a" * 40)
         with pytest.raises(RepomillError, match="does not have the commit"):
             GitStore.for_project(demo.pk).require({"a" * 40})
+
+
+def test_what_the_storage_has_lost_is_put_there_again_by_who_has_it(on, make, demo, tmp_path):
+    with on("a"):
+        commits = [make(structure={"n.txt": f"{number}\n" * 99})["commit"] for number in range(3)]
+    rows = {row.commit: row for row in StoredPack.objects.all()}
+    paths = [tmp_path / "shared" / "packs" / str(demo.pk) / f"{rows[commit].digest}.pack" for commit in commits]
+    paths[0].unlink()
+    paths[1].write_bytes(b"x" * rows[commits[1]].size)
+    with on("b"):
+        care = put_missing()
+        assert (care.whole, care.put) == (1, 0)
+        assert care.lost == [f"{commit} (made on a)" for commit in commits[:2]]
+    with on("a"):
+        assert put_missing() == Care(whole=1, put=2)
+        assert put_missing() == Care(whole=3)
+    with on("b"):
+        store = GitStore.for_project(demo.pk)
+        assert [entry.commit for entry in store.log(commits[2])] == commits[::-1]
+
+
+def test_what_is_older_than_the_storage_is_put_there(on, make, demo, settings):
+    before = settings.STORAGES
+    with on("a"):
+        settings.STORAGES = {name: before[name] for name in before if name != "packs"}
+        commits = [make(structure={"n.txt": f"{number}\n"})["commit"] for number in range(2)]
+        with pytest.raises(ConfigurationError, match="No storage"):
+            put_missing()
+        settings.STORAGES = before
+        assert put_missing() == Care(put=2)
+    with on("b"):
+        assert GitStore.for_project(demo.pk).file(commits[1], "n.txt") == b"1\n"
+
+
+def test_the_doctor_tries_the_storage(on, settings, tmp_path):
+    assert check_storage().state.value == "ok"
+    assert not [path for path in (tmp_path / "shared").rglob("*") if path.is_file()]
+    settings.STORAGES = settings.STORAGES | storages_of("s3://k:hunter2@b?endpoint=http://127.0.0.1:9")
+    found = check_storage()
+    assert (found.state.value, "hunter2" in found.detail) == ("unavailable", False)
+    del settings.STORAGES["packs"]
+    assert check_storage().detail.startswith("none")
+
+
+def test_a_storage_that_does_not_answer_is_a_passing_failure(on, make, settings, demo, owner):
+    settings.STORAGES = settings.STORAGES | storages_of("s3://k:hunter2@b?endpoint=http://127.0.0.1:9")
+    with on("a"):
+        with pytest.raises(StorageUnavailable) as raised:
+            make(structure=TREE)
+        assert raised.value.retryable
+        assert "hunter2" not in f"{raised.value.as_json()}"
+        assert not StoredPack.objects.exists()

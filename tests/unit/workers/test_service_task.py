@@ -85,6 +85,27 @@ def test_what_celery_is_told(monkeypatch, outcome, raised):
     assert isinstance(asked["interruption"], Uninterruptible)
 
 
+def test_what_is_done_together_is_not_done_by_itself(monkeypatch):
+    done: list[Any] = []
+
+    def execute(task_id: Any, **rest: Any) -> Completed:
+        done.append(task_id)
+        return Completed()
+
+    monkeypatch.setattr(glue, "execute", execute)
+    first, second, alone = uuid4(), uuid4(), uuid4()
+    ended: list[Any] = []
+
+    def together(task_id, *, worker):
+        return [first, second] if (task_id, worker) == (first, "w@h") else []
+
+    for task_id in (first, alone):
+        task: Any = FakeTask()
+        glue._run(task, lambda call: None, task_id, afterwards=ended.append, together=together)
+    assert done == [alone]
+    assert ended == [[first, second], [alone]]
+
+
 def test_a_retried_message_stays_readable():
     task = app.tasks["generation.write_file"]
     task_id = str(uuid4())

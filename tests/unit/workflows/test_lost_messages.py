@@ -278,3 +278,17 @@ def test_what_waits_for_a_later_time_is_left_alone_by_a_flush(start, broker):
     TaskExecution.objects.filter(pk=task_of(execution, "a").pk).update(not_before=later, next_publish_at=later)
     assert expect_no_answers(now=now) == 0
     assert reconcile(now=now).republished == 0
+
+
+def test_where_the_broker_says_only_how_many_wait_time_decides(start, broker):
+    task = task_of(start({"id": "a", "type": "one"}), "a")
+    queue, now = queue_of(task.method), sent_at(task)
+    for _ in range(3):
+        broker.show(queue, more=True)
+        for waited in (LOST, UNSHOWN - timedelta(seconds=1)):
+            assert reconcile(now=now + waited).republished == 0
+        now += UNSHOWN + LOST
+        assert reconcile(now=now).republished == 1
+    # In an empty queue nothing waits.
+    broker.fronts = {}
+    assert reconcile(now=now + LOST).republished == 1

@@ -8,15 +8,19 @@ row; two rounds at once are one after the other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem, LastDelivery
 from backend.apps.exports.models import RepositoryExport
+from backend.apps.exports.services.bulk_archives import needs_message
+from backend.apps.workflows.execution.statements import one_journey, save
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.services.fan_out import Call, enqueue_calls, take_up_again
 
@@ -46,10 +50,10 @@ def advance(bulk_export_id: UUID, *, now: datetime, wait: bool = True) -> None:
             end_if_over(bulk, now=now)
 
 
-def advance_after(task_id: UUID) -> None:
-    """Do a round if the task that has just ended is one of those that mark the moment for it."""
-    marked = BulkExportItem.objects.filter(task_id=task_id, refills=True)
-    for bulk_export_id in marked.values_list("bulk_export_id", flat=True):
+def advance_after(task_ids: Sequence[UUID]) -> None:
+    """Do a round if one of the tasks that have just ended is of those that mark the moment for it."""
+    marked = BulkExportItem.objects.filter(task_id__in=task_ids, refills=True)
+    for bulk_export_id in set(marked.values_list("bulk_export_id", flat=True)):
         advance(bulk_export_id, now=timezone.now())
 
 
@@ -73,15 +77,17 @@ def locked(bulk_export_id: UUID, *, wait: bool) -> Any:  # noqa: ANN401  (a Bulk
 def settle(bulk: BulkExport, *, now: datetime) -> int:
     """Take over how tasks have ended. Returns how many items are still in flight."""
     open_items = BulkExportItem.objects.filter(bulk_export=bulk, status__in=[Item.IN_FLIGHT, Item.IN_DOUBT])
-    items = list(open_items.select_related("task").defer("task__arguments", "task__result"))
-    ended = [item for item in items if (item.task is None or item.task.status in ENDED)]
+    over = open_items.filter(Q(task=None) | Q(task__status__in=list(ENDED)))
+    ended = list(over.select_related("task").defer("task__arguments", "task__result"))
+    left = open_items.count() - len(ended)
     changed = [item for item in ended if _take_over(item, now=now)]
     delivered = [item for item in changed if item.status == Item.COMPLETED]
     if delivered:
         _record_deliveries(bulk, delivered, now=now)
-    if changed:
-        BulkExportItem.objects.bulk_update(changed, ["status", "error", "export", "completed_at", "content_digest"])
-    return len(items) - len(ended)
+    with one_journey():
+        for item in changed:
+            save(item, "status", "error", "export", "completed_at", "content_digest")
+    return left
 
 
 def end_if_over(bulk: BulkExport, *, now: datetime, reopened: bool = False) -> None:
@@ -117,7 +123,7 @@ def _refill(bulk: BulkExport, *, room: int) -> int:
     if room <= 0:
         return 0
     waiting = BulkExportItem.objects.filter(bulk_export=bulk, status=Item.PENDING).order_by("position")
-    items = list(waiting[: room + 1])
+    items = list(waiting.annotate(size=F("generation__total_size"))[: room + 1])
     last = len(items) <= room
     items = items[:room]
     if not items:
@@ -133,8 +139,9 @@ def _refill(bulk: BulkExport, *, room: int) -> int:
                 arguments={"item": item.pk},
                 project_id=item.project_id,
                 project_name=item.project_slug,
+                sent=sent,
             )
-            for item in fresh
+            for item, sent in zip(fresh, needs_message(fresh, export_type=bulk.export_type), strict=True)
         ],
         # The task that planned it was recorded by who started it.
         grant=TaskExecution.objects.filter(key=plan_key(bulk)).values_list("grant", flat=True).first(),
@@ -146,7 +153,9 @@ def _refill(bulk: BulkExport, *, room: int) -> int:
         item.status = Item.IN_FLIGHT
         # At the end every one is a moment to look, since nobody knows which will be the last.
         item.refills = last or item.position % step == 0
-    BulkExportItem.objects.bulk_update(items, ["status", "task", "refills"])
+    with one_journey():
+        for item in items:
+            save(item, "status", "task", "refills")
     if last:
         BulkExportItem.objects.filter(bulk_export=bulk, status=Item.IN_FLIGHT).update(refills=True)
     return len(items)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from backend.apps.authentication.models import User
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
-from backend.apps.exports.destination import destination_key, read_destination
+from backend.apps.exports.destination import ARCHIVES, destination_key, read_destination
 from backend.apps.exports.selection import read_selection
 from backend.apps.exports.services import bulk_advance
 from backend.apps.workflows.services import enqueue_method
@@ -24,7 +24,8 @@ from backend.errors import Conflict, InvalidInput, PermissionRefused
 
 Status = BulkExport.Status
 Item = BulkExportItem.Status
-WINDOW = 32
+WINDOW, WINDOW_OF_ARCHIVES = 32, 256
+"""How many items are in flight unless somebody says otherwise. One message stands for many small archives."""
 WIDEST_WINDOW = 1000
 PLAN = "bulk.plan"
 
@@ -36,14 +37,18 @@ def check_bulk_export(
     export_type: str,
     destination: Mapping[str, Any] | None = None,
     skip_unchanged: bool = True,
-    window: int = WINDOW,
+    window: int | None = None,
 ) -> dict[str, Any]:
     """Return the columns of a bulk export, checked; nothing is changed. Raises InvalidInput and NotFound.
+
+    window: None for 256 archives, or 32 repositories.
 
     Raises PermissionRefused for a token that is good for one project alone: it would reach the others through this.
     """
     if user.grant is not None and user.grant.project_id is not None:
         raise PermissionRefused("The token is good for one project alone.", hint="Export that project by itself.")
+    if window is None:
+        window = WINDOW_OF_ARCHIVES if export_type in ARCHIVES else WINDOW
     if isinstance(window, bool) or not isinstance(window, int) or not 1 <= window <= WIDEST_WINDOW:
         raise InvalidInput(
             "That many cannot be in flight at once.", field="window", expected=f"from 1 to {WIDEST_WINDOW}"

@@ -45,7 +45,8 @@ def notify_about(*, now: datetime) -> None:
     """Send what is to be told of failed runs and has not been told yet."""
     failed = ScheduleRun.objects.filter(
         status=ScheduleRun.Status.FAILED, notified_at=None, notify_failures__lt=MOST_TRIES
-    ).select_related("schedule", "bulk_export")
+    ).exclude(schedule__notify_url="", schedule__notify_email=[])
+    failed = failed.select_related("schedule", "bulk_export")
     for run in failed.order_by("completed_at")[:20]:
         pause = FIRST_PAUSE * (2**run.notify_failures - 1)
         if run.completed_at is None or run.completed_at + pause > now:

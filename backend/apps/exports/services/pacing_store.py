@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
 from django.conf import settings
@@ -34,6 +33,7 @@ from backend.apps.exports.pacing import (
     Limit,
     State,
     Use,
+    booked,
     forgotten,
     known_limits,
     next_slot,
@@ -56,12 +56,8 @@ logger = logging.getLogger(__name__)
 
 @cache
 def client() -> Any:  # noqa: ANN401  (redis is not typed to the end)
-    """Return a client of the broker's Redis, which is used for pacing too."""
-    url = urlsplit(settings.ENVIRONMENT.redis_url)
-    if url.scheme == "redis+socket":
-        database = int(parse_qs(url.query).get("virtual_host", ["0"])[0])
-        return redis.Redis(unix_socket_path=unquote(url.path), db=database, socket_timeout=5)
-    return redis.Redis.from_url(settings.ENVIRONMENT.redis_url, socket_timeout=5, socket_connect_timeout=5)
+    """Return a client of the installation's Redis."""
+    return settings.ENVIRONMENT.redis.client(socket_timeout=5, socket_connect_timeout=5)
 
 
 def accounts(connection: Any = None) -> Iterator[tuple[str, Account]]:  # noqa: ANN401
@@ -101,18 +97,16 @@ class Pacer:
 
     def book(self, key: str, use: Use) -> float:
         """Return when the delivery of that key may begin, and keep that place for it."""
-        with self._changing() as (state, booked):
+        with self._changing() as (state, places):
             now = self._clock()
             state = forgotten(state, limits=self.limits, now=now)
-            if key in booked and booked[key] >= state.blocked_until:
-                return booked[key]
+            if key in places and places[key] >= state.blocked_until:
+                return places[key]
             spacing = SPACING[self.account.kind] if self.account.public else 0.0
             at, _ = next_slot(self.limits, state, use=use, now=now, spacing=spacing)
-            booked[key] = at
-            self._write(
-                State((*state.used, (at, use)), state.blocked_until, state.remaining, state.reset_at),
-                {name: time for name, time in booked.items() if time > now - 3600},
-            )
+            places[key] = at
+            kept = {name: time for name, time in places.items() if time > now - 3600}
+            self._write(booked(state, use=use, at=at, now=now), kept)
             return at
 
     def wait_for_place(self, key: str, use: Use) -> None:
@@ -155,7 +149,7 @@ class Pacer:
             wait = error.retry_after if isinstance(error, RateLimited) else None
         if wait is None and not (remaining.isdecimal() and reset.isdecimal()):
             return
-        with suppress(RedisUnavailable), self._changing() as (state, booked):
+        with suppress(RedisUnavailable), self._changing() as (state, places):
             told = remaining.isdecimal() and reset.isdecimal()
             self._write(
                 State(
@@ -164,7 +158,7 @@ class Pacer:
                     remaining=int(remaining) if told else state.remaining,
                     reset_at=float(reset) if told else state.reset_at,
                 ),
-                booked,
+                places,
             )
 
     def introduce(self, name: str) -> None:
@@ -219,12 +213,12 @@ class Pacer:
         used = tuple((at, Use(*cost)) for at, *cost in data["used"])
         return State(used, data["blocked_until"], data["remaining"], data["reset_at"]), data["booked"]
 
-    def _write(self, state: State, booked: dict[str, float]) -> None:
+    def _write(self, state: State, places: dict[str, float]) -> None:
         data = {
             "used": [(at, use.requests, use.points, use.creations) for at, use in state.used],
             "blocked_until": state.blocked_until,
             "remaining": state.remaining,
             "reset_at": state.reset_at,
-            "booked": booked,
+            "booked": places,
         }
         self._redis.set(self._name, json.dumps(data), ex=KEPT)

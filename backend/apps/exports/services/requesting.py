@@ -18,7 +18,6 @@ from backend.apps.credentials.hosts import host_kind
 from backend.apps.credentials.selectors import get_credential
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.projects.generation_selectors import get_generation
-from backend.apps.projects.hosts import github, gitlab
 from backend.apps.projects.hosts.addresses import local_address, remote_address, site, valid_branch
 from backend.apps.projects.hosts.wishes import Wish, topics_of, visibility_of
 from backend.apps.projects.models import GeneratedProject
@@ -101,6 +100,9 @@ def _checked(
     if "credential" in options and "base_url" in options:
         raise InvalidInput("A credential goes to its own host.", field="base_url", hint="Leave it out.")
     site(host=host, base_url=options.get("base_url"))
+    # Here and not above: their clients are large, and most processes never speak to a host.
+    from backend.apps.projects.hosts import github, gitlab
+
     rules = {"github": github.RULES, "gitlab": gitlab.RULES}[host]
     wish = Wish(
         name=name,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from django.db import transaction
+
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import Project, ProjectLabel
-from backend.apps.projects.selectors import get_project
+from backend.apps.projects.selectors import get_project, labels_of
 from backend.errors import InvalidInput
 
 LABEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,49}")
@@ -24,6 +26,10 @@ def change_labels(*, user: User, project: Project, add: Sequence[str] = (), remo
             raise InvalidInput(
                 f"{name[:100]!r} is no label.", field="label", expected="1 to 50 of a-z 0-9 . _ -, no sign first"
             )
-    ProjectLabel.objects.bulk_create((ProjectLabel(project=project, name=name) for name in add), ignore_conflicts=True)
-    ProjectLabel.objects.filter(project=project, name__in=list(remove)).delete()
-    return sorted(ProjectLabel.objects.filter(project=project).values_list("name", flat=True))
+    with transaction.atomic():
+        new = (ProjectLabel(project=project, name=name) for name in add)
+        ProjectLabel.objects.bulk_create(new, ignore_conflicts=True)
+        ProjectLabel.objects.filter(
+            project=project, name__in=[name for name in remove if LABEL.fullmatch(name)]
+        ).delete()
+    return labels_of(project)

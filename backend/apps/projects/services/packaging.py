@@ -43,10 +43,7 @@ def package(
     generation = completed_generation(project=project, execution_id=execution_id, generation_id=generation_id)
     recorded = Archive.objects.filter(generated_project=generation, format=format, commit=generation.commit).first()
     if recorded is None or not archive_storage.is_whole(recorded):
-        key = f"{generation.pk}/{project.slug}-{generation.commit[:SHORT_COMMIT]}.{format}"
-        written = archive_storage.publish(
-            key, write=lambda target: _write(target, project=project, generation=generation, format=format)
-        )
+        key, written = write(project=project, generation=generation, format=format)
         reached(Failpoint.PACKAGED)
         try:
             with transaction.atomic():
@@ -61,14 +58,31 @@ def package(
         except OrganisationFull:
             archive_storage.archives_storage().delete(key)
             raise
+    return as_result(recorded)
+
+
+def write(*, project: Project, generation: GeneratedProject, format: str) -> tuple[str, ArchiveFile]:
+    """Write the archive of a completed generation into the storage; return its key there, and what was written.
+
+    Recording it is the caller's. Raises as `write_archive` and `archive_storage.publish` do.
+    """
+    key = f"{generation.pk}/{project.slug}-{generation.commit[:SHORT_COMMIT]}.{format}"
+    written = archive_storage.publish(
+        key, write=lambda target: _write(target, project=project, generation=generation, format=format)
+    )
+    return key, written
+
+
+def as_result(archive: Archive) -> dict[str, Any]:
+    """Return a recorded archive as a task's result; its `path` is where it really lies."""
     return {
-        "archive": str(recorded.pk),
-        "format": recorded.format,
-        "path": archive_storage.real_path(recorded.path),
-        "size": recorded.size,
-        "digest": recorded.digest,
-        "commit": recorded.commit,
-        "generation": str(generation.pk),
+        "archive": str(archive.pk),
+        "format": archive.format,
+        "path": archive_storage.real_path(archive.path),
+        "size": archive.size,
+        "digest": archive.digest,
+        "commit": archive.commit,
+        "generation": str(archive.generated_project_id),
     }
 
 

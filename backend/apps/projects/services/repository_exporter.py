@@ -16,8 +16,6 @@ from backend.apps.credentials.secret import Secret
 from backend.apps.credentials.services.secrets import secret_file
 from backend.apps.projects.hosts.base import DEFAULT_USERNAME, Host
 from backend.apps.projects.hosts.git import GitHost
-from backend.apps.projects.hosts.github import GitHubApi
-from backend.apps.projects.hosts.gitlab import GitLabApi
 from backend.apps.projects.hosts.hosted import HostedRepository, RepositoryApi
 from backend.apps.projects.hosts.tokens import as_token
 from backend.apps.projects.hosts.wishes import Wish, topics_of, visibility_of
@@ -116,6 +114,9 @@ class RepositoryExporter:
             description=description,
             topics=topics_of(topics),
         )
+        # Here and not above: PyGithub is large, and most processes never speak to GitHub.
+        from backend.apps.projects.hosts.github import GitHubApi
+
         api = GitHubApi(wish=wish, token=token, base_url=base_url, sleep=self._sleep)
         return self._export(self._hosted(api, token=token, branch=branch), commit=commit)
 
@@ -146,6 +147,8 @@ class RepositoryExporter:
             description=description,
             topics=topics_of(topics),
         )
+        from backend.apps.projects.hosts.gitlab import GitLabApi
+
         api = GitLabApi(wish=wish, token=token, base_url=base_url)
         return self._export(self._hosted(api, token=token, branch=branch), commit=commit)
 

@@ -55,7 +55,11 @@ class DryRunViewSet(PlainViewSet):
             )
         )
 
-    @extend_schema(summary="Say what a definition would do", request=DefinitionDryRunRequestSerializer)
+    @extend_schema(
+        operation_id="workflows_definition_dry_run_create",
+        summary="Say what a definition would do",
+        request=DefinitionDryRunRequestSerializer,
+    )
     def of_definition(self, request: Request) -> Response:
         """The same for a definition that is given along; it is not saved."""
         values = self.validated(request, DefinitionDryRunRequestSerializer)

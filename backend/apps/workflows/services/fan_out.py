@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from backend.apps.workflows.execution.chains import send
 from backend.apps.workflows.execution.reopening import ANEW
+from backend.apps.workflows.execution.statements import insert
 from backend.apps.workflows.former_names import current_name
 from backend.apps.workflows.methods import check_call
 from backend.apps.workflows.models import TaskExecution
@@ -26,12 +27,17 @@ Status = TaskExecution.Status
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of the method. key: names the work for ever, as in `enqueue_method`."""
+    """One call of the method. key: names the work for ever, as in `enqueue_method`.
+
+    sent: whether it has a message of its own. One that has none is done by whoever gets another's message (see
+    `execution.together`); where that is lost, it gets one as if its own had been.
+    """
 
     key: str
     arguments: dict[str, Any]
     project_id: UUID | None
     project_name: str
+    sent: bool = True
 
 
 def enqueue_calls(
@@ -52,7 +58,7 @@ def enqueue_calls(
     for call in calls[:1]:
         check_call(method, call.arguments)
     out = sending(timezone.now())
-    tasks = TaskExecution.objects.bulk_create(
+    tasks = [
         TaskExecution(
             key=call.key,
             method=method,
@@ -66,9 +72,11 @@ def enqueue_calls(
             **out,
         )
         for call in calls
-    )
-    for task in tasks:
-        send([task])
+    ]
+    insert(tasks)
+    for task, call in zip(tasks, calls, strict=True):
+        if call.sent:
+            send([task])
     return tasks
 
 

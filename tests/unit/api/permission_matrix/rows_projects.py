@@ -19,6 +19,8 @@ ROWS = [
     Row("PUT", "projects/<uuid:project_id>/", writing(200), body={"name": "New"}),
     Row("PATCH", "projects/<uuid:project_id>/", writing(200), body={"name": "New"}),
     Row("DELETE", "projects/<uuid:project_id>/", owning(204)),
+    Row("GET", "projects/<uuid:project_id>/labels/", seeing()),
+    Row("PATCH", "projects/<uuid:project_id>/labels/", writing(200), body={"add": ["nightly"]}),
     Row("POST", "projects/<uuid:project_id>/transfer/", owning(200), body={"username": "guest"}),
     Row("GET", "projects/<uuid:project_id>/members/", seeing()),
     Row("POST", "projects/<uuid:project_id>/members/", managing(201), body={"username": "stranger"}),

@@ -60,8 +60,8 @@ def test_it_is_started_by_name_and_version(author: APIClient, version: WorkflowV
 @pytest.mark.parametrize(
     ("body", "status", "field"),
     [
-        ({"workflow": "hello"}, 400, "inputs"),
-        ({"workflow": "hello", "input_data": {"name": 3}}, 400, "inputs.name"),
+        ({"workflow": "hello"}, 400, "input_data"),
+        ({"workflow": "hello", "input_data": {"name": 3}}, 400, "input_data.name"),
         ({"workflow": "hello", "input_data": []}, 400, "input_data"),
         ({"workflow": "hello", "inputs": {}}, 400, "inputs"),
         ({"workflow": "hello", "version": 2}, 404, "version"),

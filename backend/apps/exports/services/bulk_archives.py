@@ -1,0 +1,220 @@
+"""Delivers small archives of a bulk export together: what the database is asked and told is asked and told for all.
+
+Packaging a small project takes a few milliseconds; the way of a task of its own takes several times that, most of it
+spent in asking. So the message for one item stands for those after it too. Each has its own task, archive and record,
+and one that cannot be delivered has no company: it is handed back, and goes the way of `bulk_delivery` by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from backend.apps.authentication.roles import Right
+from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
+from backend.apps.exports.destination import ARCHIVES
+from backend.apps.exports.models import RepositoryExport
+from backend.apps.projects.models import Archive, GeneratedProject
+from backend.apps.projects.selectors import projects_with_right
+from backend.apps.projects.services import packaging
+from backend.apps.projects.services.archive_storage import is_whole
+from backend.apps.projects.services.organisation_limits import require_storage_for_archive
+from backend.apps.workflows.execution.claim import ClaimedTask, lease_duration
+from backend.apps.workflows.execution.hand_back import hand_back
+from backend.apps.workflows.execution.persistence import persistently
+from backend.apps.workflows.execution.statements import insert
+from backend.apps.workflows.execution.together import claim_together, complete_together
+from backend.errors import RepomillError
+from backend.failpoints import Failpoint, reached
+
+TOGETHER = 32
+"""How many items in a row one message stands for at most: a single export waits for no more than these."""
+SMALL = 1024 * 1024
+"""Bytes of the largest project whose archive is made with others."""
+SMALL_TOGETHER = 8 * SMALL
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Delivery:
+    """One item on its way. archive: what is recorded for it; fresh: whether it is yet to be."""
+
+    item: BulkExportItem
+    claimed: ClaimedTask
+    archive: Archive | None = None
+    fresh: bool = False
+
+
+def needs_message(items: Sequence[BulkExportItem], *, export_type: str) -> list[bool]:
+    """Say of items in a row, which carry the `size` of their projects, which need a message of their own."""
+    found, first, total = [], -TOGETHER, 0
+    for item in items:
+        size = _size(item)
+        if export_type not in ARCHIVES or size is None or size > SMALL:
+            found.append(True)
+        elif item.position >= first + TOGETHER or total + size > SMALL_TOGETHER:
+            first, total = item.position, size
+            found.append(True)
+        else:
+            total += size
+            found.append(False)
+    return found
+
+
+def deliver_together(task_id: UUID, *, worker: str) -> list[UUID]:
+    """Deliver the item of the task, and small ones after it that nobody has begun. Returns the tasks that it had.
+
+    Where it returns none, the task is not for this, or is somebody else's; it has changed nothing then.
+    """
+    head = BulkExportItem.objects.select_related("bulk_export__created_by").filter(task_id=task_id).first()
+    if head is None or head.bulk_export.export_type not in ARCHIVES or not head.bulk_export.created_by.is_active:
+        return []
+    items = {item.task_id: item for item in _in_a_row(head)}
+    if head.task_id not in items:
+        return []
+    claimed = persistently(claim_together, list(items), worker=worker, now=timezone.now())
+    reached(Failpoint.AFTER_CLAIM)
+    deliveries = [_Delivery(items[task.id], task) for task in claimed]
+    done = _deliver(head.bulk_export, deliveries)
+    for delivery in deliveries:
+        if delivery.claimed.id not in done:
+            persistently(hand_back, delivery.claimed)
+    return [task.id for task in claimed]
+
+
+def _in_a_row(head: BulkExportItem) -> Iterable[BulkExportItem]:
+    """Yield the item and the small ones after it that one message stands for."""
+    near = BulkExportItem.objects.filter(
+        bulk_export_id=head.bulk_export_id,
+        status=BulkExportItem.Status.IN_FLIGHT,
+        position__gte=head.position,
+        position__lt=head.position + TOGETHER,
+        generation__status=GeneratedProject.Status.COMPLETED,
+        task__status="pending",
+    )
+    total = 0
+    sized = near.annotate(size=F("generation__total_size"))
+    for item in sized.select_related("project", "generation").order_by("position"):
+        size = _size(item)
+        if size is None or size > SMALL:
+            continue
+        total += size
+        if total > SMALL_TOGETHER:
+            return
+        yield item
+
+
+def _size(item: BulkExportItem) -> int | None:
+    """Return the bytes of the item's project, read with it; None where its generation is gone."""
+    size: int | None = getattr(item, "size", None)
+    return size
+
+
+def _deliver(bulk: BulkExport, deliveries: list[_Delivery]) -> set[UUID]:
+    """Package and record what can be. Returns the tasks that need nothing more; the others are to be handed back."""
+    try:
+        ready = [delivery for delivery in _possible(bulk, deliveries) if _packaged(bulk, delivery)]
+        reached(Failpoint.PACKAGED)
+        return persistently(_record, bulk, ready)
+    except (RepomillError, IntegrityError) as error:
+        # Another has recorded one of these archives, an organisation is full: by itself each is told what it is.
+        logger.info("bulk export %s: %d items go by themselves: %s", bulk.pk, len(deliveries), type(error).__name__)
+        return set()
+
+
+def _possible(bulk: BulkExport, deliveries: list[_Delivery]) -> list[_Delivery]:
+    """Return those whose project the user may export now, and that no earlier attempt has begun."""
+    projects = [delivery.item.project_id for delivery in deliveries if delivery.item.project_id is not None]
+    mine = projects_with_right(user=bulk.created_by, right=Right.WRITE).filter(pk__in=projects)
+    may = set(mine.values_list("pk", flat=True))
+    keys = [delivery.claimed.key for delivery in deliveries]
+    begun = set(RepositoryExport.objects.filter(key__in=keys).values_list("key", flat=True))
+    generations = [delivery.item.generation_id for delivery in deliveries]
+    archives = {
+        (archive.generated_project_id, archive.commit): archive
+        for archive in Archive.objects.filter(generated_project__in=generations, format=bulk.export_type)
+    }
+    found = [
+        delivery for delivery in deliveries if delivery.item.project_id in may and delivery.claimed.key not in begun
+    ]
+    for delivery in found:
+        generation = delivery.item.generation
+        if generation is not None:
+            delivery.archive = archives.get((generation.pk, generation.commit))
+    return found
+
+
+def _packaged(bulk: BulkExport, delivery: _Delivery) -> bool:
+    """Make the archive unless it is there. False: it has to be tried by itself."""
+    project, generation = delivery.item.project, delivery.item.generation
+    if project is None or generation is None:
+        return False
+    if timezone.now() - delivery.claimed.started_at > lease_duration() / 3:
+        # A disk this slow is for one at a time: nobody extends the lease here.
+        return False
+    if delivery.archive is not None:
+        return is_whole(delivery.archive)
+    try:
+        key, written = packaging.write(project=project, generation=generation, format=bulk.export_type)
+    except (RepomillError, OSError) as error:
+        logger.info("bulk export %s: an item goes by itself: %s", bulk.pk, type(error).__name__)
+        return False
+    delivery.fresh = True
+    delivery.archive = Archive(
+        generated_project=generation,
+        format=bulk.export_type,
+        commit=generation.commit,
+        path=key,
+        size=written.size,
+        digest=written.digest,
+    )
+    return True
+
+
+def _record(bulk: BulkExport, deliveries: list[_Delivery]) -> set[UUID]:
+    """Record archives and deliveries, and complete their tasks, all in one transaction."""
+    now = timezone.now()
+    exports = {delivery.claimed.id: _export(bulk, delivery, now=now) for delivery in deliveries}
+    with transaction.atomic():
+        results = [(delivery.claimed, _result(exports[delivery.claimed.id])) for delivery in deliveries]
+        mine = complete_together(results, now=now)
+        kept = [delivery for delivery in deliveries if delivery.claimed.id in mine]
+        for delivery in kept:
+            if delivery.item.project is not None and delivery.item.project.organisation_id and delivery.archive:
+                require_storage_for_archive(project=delivery.item.project, more=delivery.archive.size)
+        insert(delivery.archive for delivery in kept if delivery.fresh and delivery.archive is not None)
+        insert(exports[delivery.claimed.id] for delivery in kept)
+    reached(Failpoint.WRITTEN_BACK)
+    # What was overtaken is another attempt's.
+    return set(exports)
+
+
+def _export(bulk: BulkExport, delivery: _Delivery, *, now: datetime) -> RepositoryExport:
+    archive = delivery.archive
+    assert archive is not None  # noqa: S101  (it has been packaged)
+    result = packaging.as_result(archive)
+    return RepositoryExport(
+        key=delivery.claimed.key,
+        generated_project_id=archive.generated_project_id,
+        export_type=bulk.export_type,
+        archive_path=result["path"],
+        archive_size=archive.size,
+        commit=archive.commit,
+        status=RepositoryExport.Status.COMPLETED,
+        config={"request": {"format": bulk.export_type}, "result": result},
+        created_by=bulk.created_by,
+        completed_at=now,
+    )
+
+
+def _result(export: RepositoryExport) -> dict[str, Any]:
+    result: dict[str, Any] = export.config["result"]
+    return {**result, "export": str(export.pk), "generation": str(export.generated_project_id)}
