@@ -45,7 +45,8 @@ def _generate(asked: Asked) -> Preview:
     }
     if generation.incomplete:
         result = {name: Unknown.of(f"{asked.origin}.{name}") for name in result}
-    summary = f"generates {_files(len(written))}" + (f", removes {len(removed)}" if removed else "")
+    summary = f"generates {_files(len(written))}" if written or removed else "adds no files of its own"
+    summary += f", removes {len(removed)}" if removed else ""
     details = {
         "files": written[:MOST_PATHS],
         "removed": removed[:MOST_PATHS],

@@ -189,7 +189,8 @@ def _judge(schema: Schema, answers: Answers) -> None:
         name = _place(misfit, fields)
         if name not in known:
             told = answers.errors.setdefault(name, [])
-            sentence = _sentence(misfit, schema)
+            empty = _at(inputs, [str(part) for part in misfit.path]) == "" and misfit.path
+            sentence = "It is needed." if empty else _sentence(misfit, schema)
             if sentence not in told:
                 told.append(sentence)
 
