@@ -45,7 +45,8 @@ def test_every_variable_that_is_read_is_a_setting_and_every_default_is_told() ->
     told = settings.rows()
     named = {name for names, _ in told for name in re.findall(r"[A-Z][A-Z_]+", names)}
     assert len(read) > 20
-    assert named == read | {f"{name}{end}" for name in ("DATABASE_URL", "REDIS_URL") for end in ("", "_FILE")}
+    in_files = ("DATABASE_URL", "REDIS_URL", "REPOMILL_BROKER_URL", "REPOMILL_STORAGE_URL")
+    assert named == read | {f"{name}{end}" for name in in_files for end in ("", "_FILE")}
     assert not [names for names, text in told if "default" not in text]
 
 
