@@ -42,7 +42,7 @@ TOOLS: Final[Mapping[str, str]] = {
     "resume": "control_run with resume",
     "rerun": "start_run",
 }
-OPERATORS: Final = ("credentials rotate-keys",)
+OPERATORS: Final = ("credentials rotate-keys", "doctor", "storage put")
 """Commands that no call does: they are for whoever runs the installation, and are left as they are."""
 
 # The longer first. A command ends where its words and arguments do.

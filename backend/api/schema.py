@@ -1,9 +1,10 @@
-"""What drf-spectacular cannot see by itself: problem details as the error answer, and the Idempotency-Key header."""
+"""What drf-spectacular cannot see by itself: problem details, the Idempotency-Key header, strict bodies."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
@@ -72,3 +73,17 @@ def add_problems(result: dict[str, Any], generator: object, request: object, pub
             if isinstance(operation, dict) and "responses" in operation:
                 operation["responses"].setdefault("default", answer)
     return result
+
+
+class StrictBody(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # it registers itself
+    """Says of a serializer that refuses fields it does not know that there are no others."""
+
+    target_class = "backend.api.views.StrictFields"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> Any:  # noqa: ANN401  (drf-spectacular's signature)
+        """Return the schema of the serializer."""
+        found = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        if found.get("type") == "object":
+            found["additionalProperties"] = False
+        return found

@@ -22,8 +22,6 @@ pytestmark = pytest.mark.integration
 
 SCENARIOS = 40
 """How many sequences of requests are made at least. Each goes from what it has made to what can be done with it."""
-LINKS = 0
-"""How many different links must have been followed by then."""
 EXAMPLES = "REPOMILL_FUZZ_EXAMPLES"
 """How many random requests are made for each operation."""
 SEED = "REPOMILL_FUZZ_SEED"
@@ -89,6 +87,4 @@ def test_every_operation_answers_as_the_document_says(web: WebProcess, tmp_path:
     sys.stdout.write(done.stdout)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
     assert " 0 passed" not in done.stdout
-    links = re.search(r"(\d+) covered / (\d+) selected", done.stdout)
-    assert links is not None, done.stdout[-5000:]
-    assert int(links[1]) >= LINKS, links[0]
+    assert re.search(r"\d+ covered / [1-9]\d* selected", done.stdout), done.stdout[-5000:]

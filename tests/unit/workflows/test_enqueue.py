@@ -67,7 +67,7 @@ def test_an_argument_of_another_kind_is_refused_at_the_door(user, broker, method
     [
         ("export.export_to_github", {"repository_name": "r", "topics": None, "private": True}),
         ("agents.call", {"method": "POST", "endpoint": "/x/", "data": [1, "two"], "params": {"a": 1}}),
-        ("agents.create_story", {"project_id": "p", "title": "t", "points": 3}),
+        ("agents.create_story", {"project_id": "p", "title": "t", "description": "", "points": 3}),
         ("generation.generate", {"structure": {"a.txt": "x"}, "readme": "# x", "based_on": "latest"}),
     ],
 )
