@@ -11,12 +11,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from backend.apps.authentication.models import User
 from backend.apps.exports.bulk_selectors import find_bulk_export, percent_of, progress_of, standing_word
 from backend.apps.exports.models import BulkExport, BulkExportItem
-from backend.apps.exports.services.bulk_advance import advance_all
+from backend.apps.exports.services.bulk_advance import advance, advance_all
 from backend.apps.exports.services.bulk_reports import report
 from backend.errors import Conflict, NotFound, RemoteRefused
 from tests.unit.bulk.bulk_world import again
@@ -48,6 +49,29 @@ def test_progress_never_goes_back_and_ends_at_100(world):
 
 
 @pytest.mark.django_db
+def test_a_round_in_the_middle_of_counting_takes_nothing_away(world, monkeypatch):
+    world.projects(6)
+    bulk = world.start(window=6)
+    world.work(1)
+    # Tasks end, and no round has taken that over.
+    monkeypatch.setattr("tests.unit.bulk.bulk_world.advance_after", lambda task_ids: None)
+    world.work(3)
+    before = progress_of(again(bulk), now=timezone.now()).done
+    rounds = iter([lambda: advance(bulk.pk, now=timezone.now())])
+
+    def a_round_after_the_first(execute, *arguments):
+        result = execute(*arguments)
+        for do_round in rounds:
+            do_round()
+        return result
+
+    read = again(bulk)
+    with connection.execute_wrapper(a_round_after_the_first):
+        during = progress_of(read, now=timezone.now()).done
+    assert before == 3
+    assert during >= before
+
+
 def test_the_expected_end(world):
     world.projects(4)
     bulk = world.start(window=1)
