@@ -18,6 +18,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
 from backend.api.errors import status_of
@@ -40,6 +41,12 @@ def is_partial(request: HttpRequest) -> bool:
 
 def page(view: Page[P]) -> Page[P]:
     """Make a page of a view that reads."""
+    # Django adds a random length to what it compresses, so that its size tells nothing of the secrets in it.
+    return _for_users(cast("Page[P]", gzip_page(cast("Any", require_safe(_with_error_pages(view))))))
+
+
+def attachment(view: Page[P]) -> Page[P]:
+    """Make a download of a view that answers with a file; it says itself how that is sent."""
     return _for_users(require_safe(_with_error_pages(view)))
 
 

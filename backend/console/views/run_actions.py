@@ -22,7 +22,7 @@ from backend.apps.workflows import services
 from backend.apps.workflows.access import find_project, get_execution, get_task
 from backend.apps.workflows.definitions.write_only import shown_inputs
 from backend.apps.workflows.models import WorkflowExecution
-from backend.console.pages import action, back_of, form_page, page, user_of
+from backend.console.pages import action, attachment, back_of, form_page, user_of
 from backend.console.shown.values import pretty
 from backend.errors import InvalidInput, RepomillError
 from backend.strict_json import NotJSON, read_json
@@ -96,7 +96,7 @@ def rerun(request: HttpRequest, execution_id: UUID) -> HttpResponseBase:
     return render(request, "console/runs/rerun.html", context, status=200 if error is None else 400)
 
 
-@page
+@attachment
 def download(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
     """Send the archive of a delivery."""
     export = get_export(user=user_of(request), export_id=export_id)

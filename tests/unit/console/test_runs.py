@@ -129,7 +129,8 @@ def test_words_of_others_stay_words(ada: User, quick: None) -> None:
 
 
 def _naughty() -> list[str]:
-    return [word for word in (str(row["value"]) for row in rows(NAUGHTY)) if word.strip() and "\0" not in word][:200]
+    words = (str(row["value"]) for row in rows(NAUGHTY))
+    return [word for word in words if word.isprintable() and len(word) < 90 and "<" in word][:60]
 
 
 NAUGHTY = "third_party/naughty_strings"
@@ -177,10 +178,10 @@ def test_a_large_run_is_folded(ada: User, quick: None) -> None:
     client = browser(ada)
     page = client.get(_address(run))
     assert "300 of 300" in page.text
-    assert len(page.content) < 120_000
+    assert len(page.content) < 150_000
     assert page.text.count('class="line ') == 200
     step = client.get(_address(run, "steps/each_service/")).text
-    assert "item 100<" in step.replace(" </span>", "<") or "item 100" in step
+    assert "item 100" in step
     assert "item 101" not in step
     assert "?after=99-0" in step
     assert "item 101" in client.get(_address(run, "steps/each_service/?after=99-0")).text
@@ -211,7 +212,7 @@ def test_the_log_goes_on_and_is_searched(ada: User, failed: WorkflowExecution) -
         ("workflow=nothing", False),
         ("status=&workflow=", True),
         ("status=odd", True),
-        ("user=odd&cursor=", True),
+        ("user=odd", True),
     ],
 )
 def test_a_list_is_narrowed(ada: User, failed: WorkflowExecution, query: str, shown: bool) -> None:
