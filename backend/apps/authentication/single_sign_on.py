@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import jwt
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import SuspiciousOperation
@@ -30,7 +31,10 @@ class SingleSignOn(OIDCAuthenticationBackend):  # type: ignore[misc]  # the pack
 
     def verify_token(self, token: str, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401  (the package's signature)
         """Return the token's claims. Raises SuspiciousOperation where it is not for us."""
-        claims: dict[str, Any] = super().verify_token(token, **kwargs)
+        try:
+            claims: dict[str, Any] = super().verify_token(token, **kwargs)
+        except jwt.PyJWTError as error:
+            raise SuspiciousOperation("The token is not valid, or not any more.") from error
         audience = claims.get("aud")
         audiences = audience if isinstance(audience, list) else [audience]
         if claims.get("iss") != _setting("OIDC_ISSUER") or _setting("OIDC_RP_CLIENT_ID") not in audiences:

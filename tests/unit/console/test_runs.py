@@ -16,7 +16,8 @@ from tests.browser import world
 from tests.corpus import rows
 from tests.unit.console.conftest import browser
 
-pytestmark = pytest.mark.django_db
+# Work is handed on when what it belongs to has been committed.
+pytestmark = pytest.mark.django_db(transaction=True)
 PAGES = ("", "log/", "data/", "history/", "rerun/", "steps/publish/")
 
 
