@@ -106,9 +106,10 @@ def test_a_machine_that_is_cut_off_in_the_middle_is_replaced_and_disturbs_nobody
         shown = whole.ended(run)
         result, cloned = delivered(whole, shown, tmp_path)
         before = storage.objects()
+        said = len(lost.log())
         lost.let_go()
         lost.cable.mend()
-        whole.here.wait_until(lambda: "lost" in lost.log(), patience=30, what="the lost machine's word")
+        whole.here.wait_until(lambda: "Task " in lost.log()[said:], patience=60, what="the lost machine's word")
         # It goes on where it was, and finds that it has been overtaken.
         again = whole.ended(whole.run(definition(tmp_path, f"{name}-after")))
         assert again["status"] == "completed"
