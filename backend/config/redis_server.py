@@ -16,9 +16,6 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
-from redis import Redis
-from redis.sentinel import Sentinel
-
 from backend.errors import ConfigurationError
 
 VARIABLE = "REDIS_URL"
@@ -54,6 +51,10 @@ class RedisServer:
 
     def client(self, **options: Any) -> Any:  # noqa: ANN401  (redis is not typed to the end)
         """Return a client that connects when it is used. options: redis-py's own, such as socket_timeout in seconds."""
+        # Not above: who only reads the URL does not pay for the client, and for what it imports in its turn.
+        from redis import Redis
+        from redis.sentinel import Sentinel
+
         options = self._account | {"db": self.database} | self._checked | options
         if self.scheme == "redis+socket":
             return Redis(unix_socket_path=self.path, **options)

@@ -10,6 +10,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from backend.api.health import healthz, readyz
+from backend.console.views.session import admin_login
 from backend.metrics.views import metrics
 
 handler400 = "backend.api.errors.bad_request"
@@ -41,7 +42,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc/", SpectacularRedocView.as_view(url_name="schema", template_name="api/redoc.html"), name="redoc"),
     # One way in: what the console's asks, throttles and allows.
-    path("admin/login/", RedirectView.as_view(pattern_name="console:login", query_string=True)),
+    path("admin/login/", admin_login),
     path("admin/", admin.site.urls),
     # Where Flower's link leads: an address that stays, wherever a task is shown one day.
     path("tasks/<uuid:task_id>/", RedirectView.as_view(url="/admin/workflows/taskexecution/%(task_id)s/change/")),

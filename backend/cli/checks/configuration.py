@@ -41,6 +41,8 @@ SETTINGS = {
     "REPOMILL_LOG_FORMAT": "log_format",
     "REPOMILL_TRACES_TO": "traces_to",
     "REPOMILL_STORAGE_URL": "storage_url",
+    "REPOMILL_OIDC_FILE": "oidc_file",
+    "REPOMILL_AGENT_ACTIONS_DAYS": "agent_actions_days",
     "REPOMILL_BROKER_URL": "broker_url",
 }
 

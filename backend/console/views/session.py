@@ -9,9 +9,11 @@ from typing import Any, cast
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from backend.api.throttles import LoginThrottle
@@ -71,3 +73,11 @@ def theme(request: HttpRequest) -> HttpResponse:
             samesite="Lax",
         )
     return response
+
+
+def admin_login(request: HttpRequest) -> HttpResponse:
+    """Lead to the page where one logs in. Raises PermissionDenied for somebody who has, and is not of the staff."""
+    if request.user.is_authenticated:
+        # The admin sends only those here who may not see it: to be led back to it would go round for ever.
+        raise PermissionDenied
+    return redirect_to_login(request.GET.get(REDIRECT_FIELD_NAME, reverse("admin:index")))

@@ -121,7 +121,7 @@ def test_a_refusal_is_recorded_with_its_reason(agent: AgentContext) -> None:
 
 
 def test_a_fault_is_recorded_as_one(agent: AgentContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(**_: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError(CANARY)
 
     monkeypatch.setattr("backend.apps.projects.services.workspace_files.list_files", broken)
@@ -278,7 +278,7 @@ def test_a_run_is_started_looked_at_and_controlled(agent: AgentContext, project:
 def test_what_cannot_be_started_is_not(agent: AgentContext) -> None:
     with pytest.raises(NotFound, match="no workflow 'nothing'"):
         agent.runs.start("nothing", {})
-    with pytest.raises(NotFound, match="of version 7"):
+    with pytest.raises(NotFound, match="no version 7"):
         agent.runs.start("note", {"text": "x"}, version=7)
     with pytest.raises(InvalidInput):
         agent.runs.start("note", {"text": 7}, key="k")

@@ -99,8 +99,9 @@ def test_the_pages_load_nothing_from_elsewhere(db: None, page: str) -> None:
 
 def test_the_root_leads_to_the_pages() -> None:
     answer = Client().get("/")
-    assert (answer.status_code, answer["Location"]) == (302, "/api/docs/")
+    assert (answer.status_code, answer["Location"]) == (302, "/console/")
 
 
 def test_the_admin_is_there(db: None) -> None:
-    assert Client().get("/admin/login/").status_code == 200
+    there = Client().get("/admin/", follow=True)
+    assert (there.status_code, there.redirect_chain[-1][0]) == (200, "/console/login/?next=/admin/")

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.core.cache.backends.redis import RedisCache
 from django.test import override_settings
 from redis.exceptions import ConnectionError as Unreachable
 from rest_framework.test import APIClient
@@ -17,6 +16,7 @@ from backend.apps.authentication.models import User
 from backend.apps.authentication.services.jwt_service import jwt_service
 from backend.apps.authentication.services.service_tokens import add_token
 from backend.config.rates import Rate
+from backend.config.redis_cache import Cache
 
 pytestmark = pytest.mark.django_db
 ME = "/api/v1/auth/me/"
@@ -142,8 +142,8 @@ def test_the_settings_name_a_cache_that_runs_no_code_and_does_not_wait() -> None
     from backend.config.settings import base
 
     given: Any = base.CACHES["default"]
-    assert given["LOCATION"].startswith("unix://")
-    made = RedisCache(given["LOCATION"], {"OPTIONS": dict(given["OPTIONS"])})
+    assert given["LOCATION"].startswith("redis+socket://")
+    made = Cache(given["LOCATION"], {"OPTIONS": dict(given["OPTIONS"])})
     client: Any = made._cache
     serializer = client._serializer
     assert serializer.dumps(0) == b"0"

@@ -47,9 +47,9 @@ def walk(patterns: list[Any], prefix: str = "/") -> Iterator[tuple[str, str]]:
     for pattern in patterns:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
-            if route not in {ADMIN, CONSOLE}:
+            if not route.startswith((ADMIN, CONSOLE)):
                 yield from walk(pattern.url_patterns, route)
-        elif isinstance(pattern, URLPattern):
+        elif isinstance(pattern, URLPattern) and not route.startswith((ADMIN, CONSOLE)):
             for method in methods(pattern.callback):
                 yield method, route
 
