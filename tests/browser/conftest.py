@@ -81,6 +81,8 @@ class Visit:
     def log_in(self, name: str = "operator") -> None:
         """Log in by the keyboard alone."""
         self.open("/console/login/")
+        # The browser puts the cursor there when it has the time, and until then what is typed is lost.
+        self.page.locator("#id_username:focus").wait_for()
         self.page.keyboard.type(name)
         self.page.keyboard.press("Tab")
         self.page.keyboard.type(PASSWORD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -50,7 +51,7 @@ def test_every_page_is_fit_for_everybody(visit: New, site: Site, size: tuple[int
 def test_it_is_worked_by_the_keyboard_alone(visit: New, site: Site) -> None:
     somebody = visit()
     somebody.log_in()
-    page = somebody.open(site.run("many"))
+    page = somebody.open(site.run("paused"))
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.get_by_role("button", name="Cancel…").focus()
@@ -58,12 +59,12 @@ def test_it_is_worked_by_the_keyboard_alone(visit: New, site: Site) -> None:
     assert page.get_by_role("heading", name="Cancel this run?").is_visible()
     page.keyboard.press("Escape")
     assert not page.get_by_role("heading", name="Cancel this run?").is_visible()
-    page.get_by_role("button", name="Pause").focus()
-    page.keyboard.press("Enter")
-    page.get_by_text("Paused. What runs is let finish").wait_for()
     page.get_by_role("button", name="Resume").focus()
     page.keyboard.press("Enter")
     page.get_by_text("It goes on.").wait_for()
+    page.get_by_role("button", name="Pause").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Paused. What runs is let finish").wait_for()
     page.get_by_role("link", name="Refresh each service").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/steps/each_service/")
@@ -121,7 +122,7 @@ def test_names_of_others_stay_text(visit: New, site: Site, words: list[str]) -> 
         page = somebody.open(path)
         page.wait_for_timeout(150)
         assert page.locator("main script, main iframe, main img, main object, main marquee").count() == 0, path
-    assert words[0] in page.locator("#v-inputs").inner_text()
+    assert json.dumps(words[0], ensure_ascii=False) in page.locator("#v-inputs").inner_text()
     assert somebody.said == []
 
 
@@ -131,7 +132,8 @@ def test_the_admin_works_under_the_same_policy(visit: New, site: Site) -> None:
     for path in ("", "authentication/user/", "authentication/user/add/", "workflows/workflowexecution/"):
         page = somebody.open(f"/admin/{path}")
         assert page.locator("#site-name").is_visible()
-    assert somebody.said == []
+    # What Django's own script is told where it puts the cursor twice.
+    assert [said for said in somebody.said if "Autofocus" not in said] == []
 
 
 def test_a_page_of_a_run_is_light(visit: New, site: Site) -> None:

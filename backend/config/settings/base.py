@@ -28,6 +28,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    # Before the admin, whose frame it changes.
+    "backend.console",
     "django.contrib.admin",
     "rest_framework",
     "drf_spectacular",
@@ -41,7 +43,6 @@ INSTALLED_APPS = [
     "backend.apps.projects",
     "backend.apps.exports",
     "backend.metrics",
-    "backend.console",
 ]
 
 MIDDLEWARE = [

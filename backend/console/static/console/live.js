@@ -42,6 +42,8 @@
     if (document.hidden) { clearTimeout(retry); if (source) source.close(); }
     else connect();
   });
+  // What was asked for meanwhile found no way, even where the stream itself lived on.
+  window.addEventListener("online", () => { if (!document.hidden) connect(); });
   window.addEventListener("pagehide", () => { clearTimeout(retry); if (source) source.close(); });
   if (!document.hidden) connect();
 })();
