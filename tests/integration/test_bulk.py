@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,21 +25,6 @@ answer = Project.objects.count()
 """
 
 
-def export_worker_children(installation: Installation) -> list[int]:
-    """Return the pool processes of this installation's export worker."""
-    found = subprocess.run(["pgrep", "-f", "hostname=export@"], capture_output=True, text=True).stdout.split()
-    mine = []
-    for pid in found:
-        try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
-            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if os.fsencode(str(installation.data_dir)) in environment and str(parent) in found:
-            mine.append(int(pid))
-    return mine
-
-
 @pytest.mark.both_databases
 def test_a_night(running: Installation) -> None:
     running.django(MAKE)
@@ -51,8 +35,9 @@ def test_a_night(running: Installation) -> None:
         return told if told["counts"]["completed"] >= 5 else None
 
     running.wait_until(some_are_done, patience=60, what="the first deliveries")
-    for pid in export_worker_children(running)[:1]:
-        os.kill(pid, signal.SIGKILL)
+    # The first is the main process, the others are its pool.
+    _, child, *_ = running.worker_processes("export")
+    os.kill(child, signal.SIGKILL)
     told = running.json("bulk", "show", started["id"], "--follow")
     assert (told["status"], told["percent"]) == ("completed", 100)
     # The project `demo` of the installation has nothing generated.
