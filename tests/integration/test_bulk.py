@@ -28,17 +28,12 @@ answer = Project.objects.count()
 
 def export_worker_children(installation: Installation) -> list[int]:
     """Return the pool processes of this installation's export worker."""
-    found = subprocess.run(["pgrep", "-f", "hostname=export@"], capture_output=True, text=True).stdout.split()
-    mine = []
-    for pid in found:
-        try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
-            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if os.fsencode(str(installation.data_dir)) in environment and str(parent) in found:
-            mine.append(int(pid))
-    return mine
+    found = installation.workers("export")
+    return [pid for pid in found if parent_of(pid) in found]
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 @pytest.mark.both_databases
@@ -51,8 +46,7 @@ def test_a_night(running: Installation) -> None:
         return told if told["counts"]["completed"] >= 5 else None
 
     running.wait_until(some_are_done, patience=60, what="the first deliveries")
-    for pid in export_worker_children(running)[:1]:
-        os.kill(pid, signal.SIGKILL)
+    os.kill(export_worker_children(running)[0], signal.SIGKILL)
     told = running.json("bulk", "show", started["id"], "--follow")
     assert (told["status"], told["percent"]) == ("completed", 100)
     # The project `demo` of the installation has nothing generated.
