@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,6 +127,19 @@ class Installation:
                 continue
             if known and words.encode() in line and int(process.name) != os.getpid():
                 found.append(int(process.name))
+        return found
+
+    def workers(self, *names: str) -> list[int]:
+        """Return the ids of the stack's workers of these names, with their pools.
+
+        They are forked, so that their names tell them apart and their command lines do not.
+        """
+        wanted = {f"rm-{name}" for name in names}
+        found = []
+        for pid in self.processes():
+            with suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text().strip() in wanted:
+                    found.append(pid)
         return found
 
     def show(self, execution: str) -> dict[str, Any]:

@@ -99,8 +99,7 @@ def test_a_lost_worker_and_a_lost_broker_repeat_no_effect(published):
     strikes = [(5, "worker"), (15, "broker"), (25, "worker")]
     for after, victim in strikes:
         installation.wait_until(partial(_has_made, server, after), patience=120, what=f"{after} repositories")
-        worker = victim == "worker"
-        struck = installation.worker_processes("export") if worker else installation.processes("-server ")
+        struck = installation.workers("export") if victim == "worker" else installation.processes("-server ")
         assert struck
         for pid in struck:
             os.kill(pid, signal.SIGKILL)

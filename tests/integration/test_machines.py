@@ -84,7 +84,7 @@ def test_one_machine_generates_and_another_packages_and_pushes(whole: Machines, 
         assert len(list((pushing.folder / "git-stores").glob("*.git"))) == 1
         assert not list(Path(whole.here.data_dir).glob("git-stores/*"))
         # The machine with the web process has it too when it is asked.
-        assert "src/one.py" in whole.here.cli("projects", "diff", "demo")
+        assert "src/one.py" in whole.here.cli("projects", "diff", "parted")
         secret = storage.secret
         assert secret not in generating.log() + pushing.log()
     finally:
@@ -111,12 +111,14 @@ def test_a_machine_that_is_cut_off_in_the_middle_is_replaced_and_disturbs_nobody
         lost.cable.mend()
         whole.here.wait_until(lambda: "Task " in lost.log()[said:], patience=60, what="the lost machine's word")
         # It goes on where it was, and finds that it has been overtaken.
-        again = whole.ended(whole.run(definition(tmp_path, f"{name}-after")))
+        again = whole.ended(whole.run(definition(tmp_path, f"{name}-after"), project=name))
         assert again["status"] == "completed"
     finally:
         whole.stop_machines()
     assert commits(cloned) == [result["commit"]]
     assert commits(clone(result["clone_url"], tmp_path / "again")) == [result["commit"]]
+    after = again["steps"][0]["result"]
+    assert commits(clone(after["clone_url"], tmp_path / "after")) == [after["commit"], result["commit"]]
     generation = result["generation"]["generation"]
     assert [key for key in before if key.startswith(f"archives/{generation}/")] == [
         key for key in storage.objects() if key.startswith(f"archives/{generation}/")
@@ -148,6 +150,6 @@ def test_what_is_missing_in_the_storage_is_told_and_nothing_is_packaged(
         storage.write(key, whole_pack)
         whole.here.cli("resume", run)
         result, cloned = delivered(whole, whole.ended(run), tmp_path)
-        assert commits(cloned)[0] == result["commit"] == commit
+        assert commits(cloned) == [result["commit"]] == [commit]
     finally:
         whole.stop_machines()

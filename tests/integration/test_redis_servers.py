@@ -101,16 +101,21 @@ def test_a_server_that_dies_in_mid_run_is_replaced_and_nothing_is_lost(
 ):
     installation = installed(tmp_path, replicated.url, DATABASE_URL=postgresql.create_database())
     installation.start()
+
+    def begin(name: str, *options: str) -> dict[str, Any]:
+        started: dict[str, Any] = installation.json(
+            "run", EXAMPLE, "--project", name, "--input", f"name={name}", *options
+        )
+        return started
+
     try:
-        installation.cli("projects", "create", "demo")
-        before = installation.json("run", EXAMPLE, "--project", "demo", "--input", "name=before", "--follow")
-        assert before["status"] == "completed"
-        many = [
-            installation.json("run", EXAMPLE, "--project", "demo", "--input", f"name=during-{number}")["id"]
-            for number in range(2)
-        ]
+        # Each has a project of its own, so that the one commit is the whole history.
+        for name in ("before", "during-0", "during-1", "meanwhile"):
+            installation.cli("projects", "create", name)
+        assert begin("before", "--follow")["status"] == "completed"
+        many = [begin(name)["id"] for name in ("during-0", "during-1")]
         replicated.master.kill()
-        many.append(installation.json("run", EXAMPLE, "--project", "demo", "--input", "name=meanwhile")["id"])
+        many.append(begin("meanwhile")["id"])
         installation.wait_until(replicated.promoted, patience=30, what="another master")
         for execution in many:
             shown = installation.wait_until(lambda: ended(installation, execution), patience=90, what="its end")  # noqa: B023

@@ -103,7 +103,6 @@ class Machines:
             **self._common,
         )
         self.here.cli("migrate")
-        self.here.cli("projects", "create", "demo")
 
     def add(self, name: str, queues: str) -> Machine:
         """Make a machine with a worker of these queues, with a folder and a cable of its own."""
@@ -144,9 +143,11 @@ class Machines:
                 preexec_fn=partial(die_with_parent, parent=os.getpid()),
             )
 
-    def run(self, definition: Path) -> str:
-        """Start a run and return its id."""
-        started = self.here.json("run", str(definition), "--project", "demo")
+    def run(self, definition: Path, *, project: str = "") -> str:
+        """Start a run and return its id. Without a project it gets a new one, of the definition's name."""
+        if not project:
+            self.here.cli("projects", "create", definition.stem)
+        started = self.here.json("run", str(definition), "--project", project or definition.stem)
         return str(started["id"])
 
     def ended(self, execution: str, *, patience: float = 60) -> dict[str, Any]:

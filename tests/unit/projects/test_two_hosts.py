@@ -72,7 +72,8 @@ def test_one_generates_another_packages_a_third_pushes(on, make, demo, owner, tm
     with on("b"):
         packed = package(project=demo, user=owner, execution_id=None, format="zip")
     with on("c"):
-        pushed = RepositoryExporter(str(demo.pk)).export_to_git(repository_name="out")
+        pushed = RepositoryExporter(str(demo.pk), generation_id=made["generation"]).export_to_git(repository_name="out")
+        assert not (tmp_path / "c" / "generated").exists()
         # The storage has the archive for every host; there is nothing to package once more.
         assert package(project=demo, user=owner, execution_id=None, format="zip") == packed
     assert packed["commit"] == pushed["commit"] == made["commit"]

@@ -34,8 +34,8 @@ class ProjectGenerator:
     """
 
     def __init__(self, project_id: str, *, generation_id: str | None = None, limits: Limits | None = None) -> None:
-        self.project_id = _uuid(project_id, field="project_id")
-        self.generation_id = None if generation_id is None else _uuid(generation_id, field="generation_id")
+        self.project_id = require_uuid(project_id, field="project_id")
+        self.generation_id = None if generation_id is None else require_uuid(generation_id, field="generation_id")
         self.limits = limits or Limits()
         self.base_dir = Path(settings.GENERATED_PROJECTS_DIR) / (self.generation_id or self.project_id)
         self.workspace = Workspace(self.base_dir, limits=self.limits)
@@ -131,7 +131,8 @@ class ProjectGenerator:
         return self.workspace.write_many(plan.files, plan.directories)
 
 
-def _uuid(value: str, *, field: str) -> str:
+def require_uuid(value: str, *, field: str) -> str:
+    """Return an id in its one form. Raises InvalidInput, naming the field, for what is no UUID."""
     text = str(value)
     try:
         canonical = str(UUID(text))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from time import sleep as real_sleep
 from typing import Any
@@ -21,7 +22,7 @@ from backend.apps.projects.hosts.tokens import as_token
 from backend.apps.projects.hosts.wishes import Wish, topics_of, visibility_of
 from backend.apps.projects.models import GeneratedProject
 from backend.apps.projects.services.git_store import GitStore
-from backend.apps.projects.services.project_generator import ProjectGenerator
+from backend.apps.projects.services.project_generator import ProjectGenerator, require_uuid
 from backend.errors import Conflict
 from backend.failpoints import Failpoint, reached
 
@@ -46,10 +47,14 @@ class RepositoryExporter:
         generation_id: str | None = None,
         sleep: Callable[[float], None] = real_sleep,
     ) -> None:
-        self.project_id = project_id
-        self.generation_id = generation_id
+        self.project_id = require_uuid(project_id, field="project_id")
+        self.generation_id = None if generation_id is None else require_uuid(generation_id, field="generation_id")
         self._sleep = sleep
-        self.generator = ProjectGenerator(project_id, generation_id=generation_id)
+
+    @cached_property
+    def generator(self) -> ProjectGenerator:
+        """The workspace, for an archive of it. A push takes what was committed, and makes none where there is none."""
+        return ProjectGenerator(self.project_id, generation_id=self.generation_id)
 
     def export_as_zip(self) -> Path:
         """Package the workspace as zip and return where the archive is."""
