@@ -93,7 +93,7 @@ worker_redirect_stdouts = False
 # A pool process is replaced when it has grown; memory is in KiB.
 worker_max_memory_per_child = 400_000
 
-beat_scheduler = "django_celery_beat.schedulers:DatabaseScheduler"
+beat_scheduler = "backend.config.beat_scheduler:Scheduler"
 # The last run is written at once and not every three minutes: it is how `repomill doctor` sees that beat lives.
 beat_sync_every = 1
 beat_schedule = {

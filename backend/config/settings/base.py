@@ -278,7 +278,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "backend.config.beat_scheduler:Scheduler"
 
 LOGGING: dict[str, Any] = {
     "version": 1,
