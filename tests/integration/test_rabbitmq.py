@@ -73,9 +73,6 @@ def test_the_main_job_on_quorum_queues(installed: Installation, rabbit: RabbitMQ
         assert PASSWORD not in log.read_text("utf-8", "replace")
 
 
-# Beat keeps its dead connection when the server is back (kombu revives one only where publishing is retried, and it is
-# not), so that nothing reconciles. Not yet known: whether all is well once its scheduler lets go of the connection.
-@pytest.mark.chaos
 def test_a_killed_server_comes_back_with_what_it_had(installed: Installation, rabbit: RabbitMQ, tmp_path: Path):
     first = begin(installed, "before-the-fall")
     rabbit.kill()
@@ -86,7 +83,7 @@ def test_a_killed_server_comes_back_with_what_it_had(installed: Installation, ra
     completed(installed, second, tmp_path)
 
 
-# Needs a beat that reconciles, which the test above leaves without; not yet known how it ends by itself.
+# Not yet known: whether a message comes back to the queue, to be lost there, before a new worker has taken it.
 @pytest.mark.chaos
 def test_killed_workers_and_lost_messages_delay_and_lose_nothing(
     installed: Installation, rabbit: RabbitMQ, tmp_path: Path
