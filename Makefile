@@ -38,7 +38,7 @@ bench: ## measure Repomill against its peers, both in one run
 
 chaos: ## strike at every boundary of the execution with every fault, on both databases (about ten minutes)
 	@scripts/bootstrap dev
-	@exec .venv/bin/python -m pytest tests/integration/chaos
+	@exec .venv/bin/python -m pytest tests/integration -m chaos
 
 soak: ## run the example a thousand times while faults strike (ARGS="--runs 50 --seed 2")
 	@scripts/bootstrap dev

@@ -104,18 +104,6 @@ class Installation:
             self.process.stdout.close()
         self.process = None
 
-    def worker_processes(self, name: str) -> list[int]:
-        """Return the ids of a worker's main process and of its pool, as the worker itself tells them.
-
-        The stack's processes are forked, so that their command lines do not say which is which.
-        """
-        told = self.django(
-            "from backend.config.celery import app\n"
-            f"stats = app.control.inspect(timeout=5).stats() or {{}}\n"
-            f"answer = [[s['pid'], *s['pool']['processes']] for n, s in stats.items() if n.startswith({name + '@'!r})]"
-        )
-        return [pid for pids in told for pid in pids]
-
     def processes(self, words: str = "") -> list[int]:
         """Return the ids of the installation's processes, broker included, whose command line has these words."""
         found, mine = [], os.fsencode(str(self.data_dir))
