@@ -37,11 +37,13 @@ def installation(tmp_path_factory: pytest.TempPathFactory):
 def test_the_commands_of_run_it(installation: Installation):
     wanted = next(block for block in blocks("") if "projects create shop" in block)
     lines = [line.split("#")[0].split() for line in wanted.splitlines() if line.startswith("repomill")]
-    assert [line[1] for line in lines] == ["projects", "run", "executions", "show", "doctor"]
+    assert [line[1] for line in lines] == ["projects", "dry-run", "run", "executions", "show", "doctor"]
     outputs = [installation.cli(*line[1:]) for line in lines]
-    assert "completed" in outputs[1]
-    assert "publish-service v1" in outputs[2]
-    assert "execution completed" in outputs[3]
+    assert "README.md" in outputs[1]
+    assert "completed" in outputs[2]
+    # One run, and not a trace of the dry one.
+    assert outputs[3].count("publish-service v1") == 1
+    assert "execution completed" in outputs[4]
 
 
 def test_looking_into_a_project_and_calling_one_method(installation: Installation):
