@@ -36,8 +36,10 @@ def token() -> str:
 
 def seen_by_others(process: subprocess.Popen[bytes]) -> str:
     """What the list of processes, and the process' own environment, tell while it runs."""
-    listed = command_lines()
-    assert "credentials add" in listed
+    deadline = time.monotonic() + 10
+    # The list is read process by process while others come and go, and a busy machine may leave one out.
+    while "credentials add" not in (listed := command_lines()):
+        assert time.monotonic() < deadline
     return listed + Path(f"/proc/{process.pid}/environ").read_text("latin-1")
 
 
