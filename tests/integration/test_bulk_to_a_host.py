@@ -16,6 +16,7 @@ import pytest
 from tests.integration.hosts.github_server import ALICE
 from tests.integration.hosts.limited_github import LimitedGitHub
 from tests.integration.installation import Installation
+from tests.integration.test_bulk import export_worker_children
 
 pytestmark = pytest.mark.integration
 REPOSITORIES = int(os.environ.get("REPOMILL_TEST_REPOSITORIES", "400"))
@@ -91,7 +92,8 @@ def test_hundreds_of_repositories_keep_to_the_limits(published):
     assert taken >= plan["seconds"] * 0.95
 
 
-# Not in the test command: nobody has seen yet why the deliveries stand still for two minutes after the first strike.
+# Not in the test command: the killed worker costs seconds, but after the killed broker nothing goes on for two
+# minutes, and nobody has seen yet why.
 @pytest.mark.chaos
 def test_a_lost_worker_and_a_lost_broker_repeat_no_effect(published):
     count = 40
@@ -101,7 +103,8 @@ def test_a_lost_worker_and_a_lost_broker_repeat_no_effect(published):
     strikes = [(5, "worker"), (15, "broker"), (25, "worker")]
     for after, victim in strikes:
         installation.wait_until(partial(_has_made, server, after), patience=120, what=f"{after} repositories")
-        struck = installation.workers("export") if victim == "worker" else installation.processes("-server ")
+        # The stack ends with a worker's main process, so its children are struck.
+        struck = export_worker_children(installation) if victim == "worker" else installation.processes("-server ")
         assert struck
         for pid in struck:
             os.kill(pid, signal.SIGKILL)
