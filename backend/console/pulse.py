@@ -22,7 +22,7 @@ from django.http.response import HttpResponseBase
 from backend.api.asgi_types import Application, Receive, Send
 from backend.apps.authentication.models import User
 from backend.apps.workflows.models import ExecutionEvent
-from backend.apps.workflows.streaming.application import HEADERS, HEARTBEAT, HELLO, MEDIA_TYPE
+from backend.apps.workflows.streaming.application import HEADERS, HEARTBEAT, HELLO, MEDIA_TYPE, while_there
 from backend.apps.workflows.streaming.hub import PAUSE, RECHECK
 from backend.console.streams import RING, listener_of, with_session
 
@@ -67,14 +67,7 @@ class Pulse:
         ear = _Ear(user)
         self._ears.add(ear)
         self._task = self._task or loop.create_task(self._look())
-        tasks = [asyncio.ensure_future(_ring(ear, send)), asyncio.ensure_future(_gone(receive))]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._ears.discard(ear)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await while_there(_ring(ear, send), receive, leave=lambda: self._ears.discard(ear))
 
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()
@@ -118,11 +111,6 @@ async def _ring(ear: _Ear, send: Send) -> None:
         if ear.refused:
             text = b"event: refused\ndata: {}\n\n"
         await send({"type": "http.response.body", "body": text, "more_body": not ear.refused})
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _accepts(scope: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -137,14 +137,7 @@ class EventStreams:
 
     async def _stream(self, listener: Listener, receive: Receive, send: Send) -> None:
         self.hub.join(listener)
-        tasks = [asyncio.ensure_future(_send_all(listener, send)), asyncio.ensure_future(_gone(receive))]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self.hub.leave(listener)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await while_there(_send_all(listener, send), receive, leave=lambda: self.hub.leave(listener))
 
 
 async def _send_all(listener: Listener, send: Send) -> None:
@@ -157,6 +150,18 @@ async def _send_all(listener: Listener, send: Send) -> None:
         more = not (listener.over and text)
         # Where the reader is slow this waits until there is room, and meanwhile nothing is looked up for them.
         await send({"type": "http.response.body", "body": text or b":\n\n", "more_body": more})
+
+
+async def while_there(work: Coroutine[Any, Any, None], receive: Receive, *, leave: Callable[[], None]) -> None:
+    """Do the work until it ends or the listener is gone; then leave, and only then wait for the end of both."""
+    tasks = [asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leave()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _gone(receive: Receive) -> None:
