@@ -24,7 +24,7 @@ class PortTaken(TemporaryFailure):
 
 
 class ProcessDied(RepomillError):
-    """A process of the stack ended by itself."""
+    """A process of the stack ended by itself, and again when it was started again."""
 
     code = "process_died"
 

@@ -9,7 +9,11 @@ from celery import Celery
 from celery.signals import beat_init, task_prerun, worker_init
 from django.db import close_old_connections, connections
 
+from backend.config.broker_loss import survive_broker_loss
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.config.settings.base")
+# Celery would run Django's checks in every worker and forget what they say; they load the whole web.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 app = Celery("repomill")
 app.config_from_object("celeryconfig")
@@ -19,6 +23,12 @@ app.config_from_object("celeryconfig")
 def send_quietly(sender: Any, **_: Any) -> None:  # noqa: ANN401  (Celery's beat service)
     """Let beat announce nothing: it sends maintenance alone, which Flower has no use for."""
     sender.app.conf.task_send_sent_event = False
+
+
+@worker_init.connect
+def keep_running(**_: Any) -> None:  # noqa: ANN401  (what the signal sends)
+    """Let the worker live on when its broker does not."""
+    survive_broker_loss()
 
 
 @worker_init.connect

@@ -13,6 +13,8 @@ from backend.api.health import healthz, readyz
 from backend.console.views.session import admin_login
 from backend.metrics.views import metrics
 
+admin.autodiscover()
+
 handler400 = "backend.api.errors.bad_request"
 handler403 = "backend.api.errors.forbidden"
 handler404 = "backend.api.errors.not_found"

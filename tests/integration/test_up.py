@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,11 @@ import pytest
 from backend.cli.errors import ProcessDied
 from backend.cli.stack.background import background_stack
 from backend.cli.stack.lock import running_stack
-from tests.integration.installation import Installation
+from backend.cli.stack.restarts import MOST_ENDS
+from tests.integration.installation import ROOT, Installation
 
 pytestmark = pytest.mark.integration
+EXAMPLE = str(ROOT / "examples" / "publish-service" / "workflow.yaml")
 
 
 @pytest.fixture
@@ -45,6 +48,16 @@ def processes_of(data_dir: Path) -> set[int]:
             continue
         if marker in told and not zombie:
             found.add(int(folder.name))
+    return found
+
+
+def named(installation: Installation, name: str) -> list[int]:
+    """Return the living main processes of a role, by what `ps -o comm` shows."""
+    found = []
+    for pid in processes_of(installation.data_dir):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if Path(f"/proc/{pid}/comm").read_text() == f"{name}\n":
+                found.append(pid)
     return found
 
 
@@ -135,16 +148,41 @@ def test_sigterm_ends_it_and_kill_leaves_nobody(installation: Installation) -> N
     assert installation.start("--no-flower").ready
 
 
-def test_a_process_that_ends_by_itself_is_named(installation: Installation) -> None:
+def test_what_ends_by_itself_is_started_again(installation: Installation) -> None:
     installation.start("--no-flower")
     process = installation.process
     assert process is not None
-    web = [pid for pid in processes_of(installation.data_dir) if Path(f"/proc/{pid}/comm").read_text() == "rm-web\n"]
-    os.kill(web[0], signal.SIGKILL)
+    (broker,) = installation.processes("-server ")
+    for pid in (broker, *named(installation, "rm-web"), *named(installation, "rm-generation")):
+        os.kill(pid, signal.SIGKILL)
+    installation.cli("projects", "create", "demo")
+    shown = installation.json("run", EXAMPLE, "--project", "demo", "--input", "name=again", "--follow")
+    assert shown["status"] == "completed"
+    assert installation.processes("-server ") not in ([], [broker])
+    process.terminate()
+    output, _ = process.communicate(timeout=30)
+    installation.process = None
+    assert process.returncode == 0
+    assert "broker ended by itself (status -9); started again, with its queues." in output
+    assert "web ended by itself (status -9); started again." in output
+    assert "worker-generation ended by itself (status -9); started again." in output
+    assert processes_of(installation.data_dir) == set()
+
+
+def test_a_process_that_does_not_stay_up_is_named(installation: Installation) -> None:
+    installation.start("--no-flower")
+    process = installation.process
+    assert process is not None
+    while process.poll() is None:
+        for pid in named(installation, "rm-web"):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
     output, _ = process.communicate(timeout=30)
     installation.process = None
     assert process.returncode == 1
-    assert "error: web ended by itself (status -9); everything was stopped. [process_died]" in output
+    assert output.count("web ended by itself (status -9); started again.") == MOST_ENDS - 1
+    assert "error: web does not stay up (status -9); everything was stopped. [process_died]" in output
     assert processes_of(installation.data_dir) == set()
 
 

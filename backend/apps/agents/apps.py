@@ -13,6 +13,5 @@ class AgentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the app's step types, and what previews its tasks."""
+        """Register the app's step types."""
         import_module("backend.apps.agents.step_types")
-        import_module("backend.apps.agents.previews")

@@ -13,6 +13,5 @@ class ExportsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the app's step types, and what previews its tasks."""
+        """Register the app's step types."""
         import_module("backend.apps.exports.step_types")
-        import_module("backend.apps.exports.previews")

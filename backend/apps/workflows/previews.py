@@ -1,15 +1,18 @@
 """The registry of previews: what a task's method would do, worked out without doing it.
 
-Each app registers those of its own methods when Django starts. A preview reads; it writes nothing, opens no secret and
-sends nothing. A method without one is shown as the call that it is. What asks for them is
-`backend.apps.workflows.services.dry_run`.
+Each app registers those of its own methods in its module `previews`, which is imported when the first one is asked for:
+most processes never do. A preview reads; it writes nothing, opens no secret and sends nothing. A method without one is
+shown as the call that it is. What asks for them is `backend.apps.workflows.services.dry_run`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
+
+from django.utils.module_loading import autodiscover_modules
 
 from backend.apps.authentication.models import User
 from backend.apps.authentication.project_access import KnownProject
@@ -80,6 +83,7 @@ def register(method: str, preview: Previewing) -> None:
 
 def get(method: str) -> Previewing | None:
     """Return what previews a method, or None."""
+    _find()
     return _registered.get(method)
 
 
@@ -90,4 +94,10 @@ def register_drawing(drawing: Drawing) -> None:
 
 def draw(memory: Mapping[str, Any]) -> FileTree | None:
     """Return the files as they would be after all steps; None where none would be generated."""
+    _find()
     return _drawings[0](memory) if _drawings else None
+
+
+@cache
+def _find() -> None:
+    autodiscover_modules("previews")

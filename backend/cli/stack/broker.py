@@ -73,16 +73,24 @@ class EmbeddedBroker:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._owner.acquire(pid=os.getpid())
         try:
-            alive = self._take_over()
-            try:
-                self._process = self._launch(binary, alive)
-            finally:
-                os.close(alive)
+            self._begin(binary)
             self._wait_until_ready()
         except BaseException:
             self.stop()
             raise
         return self
+
+    @property
+    def ended(self) -> int | None:
+        """The status a started server ended with by itself, or None."""
+        return self._process.poll() if self._process else None
+
+    def start_again(self) -> None:
+        """Start the server again after it ended by itself. Does not wait until it answers: its clients do.
+
+        Raises ConfigurationError when no server is installed, TemporaryFailure when another one is in its place.
+        """
+        self._begin(find_server())
 
     def stop(self) -> None:
         """Stop the server, which writes its file to the disk first; harmless when it does not run."""
@@ -103,6 +111,13 @@ class EmbeddedBroker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _begin(self, binary: str) -> None:
+        alive = self._take_over()
+        try:
+            self._process = self._launch(binary, alive)
+        finally:
+            os.close(alive)
 
     def _take_over(self) -> int:
         """Return the locked descriptor of `alive.lock`, once no server of an earlier owner lives any more."""

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from contextlib import nullcontext
+from functools import partial
 
 from rich.console import Console
 from rich.panel import Panel
@@ -16,6 +17,7 @@ from rich.text import Text
 from backend.cli.django_setup import setup_django
 from backend.cli.errors import FolderLocked, ProcessDied, StackRunning
 from backend.cli.stack.broker import EmbeddedBroker
+from backend.cli.stack.broker_watch import BrokerWatch
 from backend.cli.stack.flower_config import write_flower_config
 from backend.cli.stack.lock import FolderLock, StackInfo, running_stack, stack_lock
 from backend.cli.stack.migrate import prepare_database
@@ -24,6 +26,7 @@ from backend.cli.stack.preflight import choose_port, prepare_data_folder, requir
 from backend.cli.stack.preload import preload
 from backend.cli.stack.processes import child_environment, processes
 from backend.cli.stack.ready import Readiness, ReadinessWatch
+from backend.cli.stack.restarts import Restarts
 from backend.cli.stack.settings import OPERATOR, StackSettings
 from backend.cli.stack.supervisor import Supervisor
 from backend.config.environment import Environment, read
@@ -36,7 +39,7 @@ def run_stack(*, port: int, flower_port: int | None, quiet: bool) -> None:
     """Start everything, and return when it was asked to stop and has stopped.
 
     port, flower_port: 0 for any free port; None for no Flower.
-    Raises ConfigurationError, PortTaken, StackRunning, or ProcessDied when a process ended by itself.
+    Raises ConfigurationError, PortTaken, StackRunning, or ProcessDied when a process does not stay up.
     """
     began = time.monotonic()
     # Whatever any process of the stack writes is for this user alone.
@@ -57,7 +60,7 @@ def run_stack(*, port: int, flower_port: int | None, quiet: bool) -> None:
         lock.publish(**_info(settings, ready=False).as_json())
         os.environ.update(child_environment(settings))
         printer = StackPrinter(log_dir=settings.log_dir, quiet=settings.quiet)
-        with EmbeddedBroker(environment.data_dir) if environment.embedded_broker else nullcontext():
+        with EmbeddedBroker(environment.data_dir) if environment.embedded_broker else nullcontext() as broker:
             if os.geteuid() == 0:
                 printer.announce("warning: running as root; an ordinary user is safer.")
             printer.announce(f"Starting Repomill on {environment.data_dir} ...")
@@ -66,7 +69,7 @@ def run_stack(*, port: int, flower_port: int | None, quiet: bool) -> None:
             write_flower_config(settings)
             if FORK:
                 preload()
-            _supervise(settings, lock, printer=printer, began=began)
+            _supervise(settings, lock, broker, printer=printer, began=began)
     except KeyboardInterrupt:
         # Before the supervisor took over: there is nothing to end but the broker, which the context has stopped.
         return
@@ -89,9 +92,16 @@ def _take_lock(environment: Environment) -> FolderLock:
     return lock
 
 
-def _supervise(settings: StackSettings, lock: FolderLock, *, printer: StackPrinter, began: float) -> None:
+def _supervise(
+    settings: StackSettings, lock: FolderLock, broker: EmbeddedBroker | None, *, printer: StackPrinter, began: float
+) -> None:
     watch = ReadinessWatch(settings, began=began)
     told = False
+
+    def look_after() -> None:
+        tell_when_ready()
+        if broker_watch is not None:
+            broker_watch.look()
 
     def tell_when_ready() -> None:
         nonlocal told
@@ -101,7 +111,17 @@ def _supervise(settings: StackSettings, lock: FolderLock, *, printer: StackPrint
             lock.publish(**_info(settings, ready=not result.missing).as_json())
             printer.announce(rendered(settings, result))
 
-    supervisor = Supervisor(printer=printer, fork=FORK, on_started=watch.start, on_tick=tell_when_ready)
+    def restart(name: str, status: int) -> bool:
+        # What cannot start does so no better the second time.
+        again = told and restarts.allow(name)
+        if again:
+            printer.announce(f"{name} ended by itself (status {status}); started again.")
+        return again
+
+    restarts = Restarts()
+    supervisor = Supervisor(printer=printer, fork=FORK, on_started=watch.start, on_tick=look_after, restart=restart)
+    give_up = partial(supervisor.fail, "broker")
+    broker_watch = BrokerWatch(broker, restarts, announce=printer.announce, give_up=give_up) if broker else None
     for process in processes(settings):
         supervisor.add(process, env=child_environment(settings))
     try:
@@ -118,7 +138,7 @@ def _process_died(name: str, status: int, printer: StackPrinter) -> ProcessDied:
     for line in printer.last_lines(name):
         printer.announce(f"{name}| {line}")
     log = printer.log_dir / f"{name}.log"
-    return ProcessDied(f"{name} ended by itself (status {status}); everything was stopped.", hint=f"Read {log}")
+    return ProcessDied(f"{name} does not stay up (status {status}); everything was stopped.", hint=f"Read {log}")
 
 
 def _info(settings: StackSettings, *, ready: bool) -> StackInfo:

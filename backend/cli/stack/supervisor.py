@@ -91,13 +91,21 @@ class Supervisor(Manager):  # type: ignore[misc]
     """honcho's manager of processes. After `loop`, `failed` names the process that ended by itself, if one did."""
 
     def __init__(
-        self, *, printer: StackPrinter, fork: bool, on_started: Callable[[], None], on_tick: Callable[[], None]
+        self,
+        *,
+        printer: StackPrinter,
+        fork: bool,
+        on_started: Callable[[], None],
+        on_tick: Callable[[], None],
+        restart: Callable[[str, int], bool] = lambda _name, _status: False,
     ) -> None:
         """Prepare.
 
         fork: run the commands in forks of this process, which has preloaded what they import.
         on_started: called once, when every process has been forked; threads may be started from then on.
         on_tick: called at least ten times a second while the stack runs; must not block.
+        restart: asked with the name and the status of a process that ended by itself whether it is started again; where
+        it is not, everything ends.
         """
         super().__init__(printer=printer)
         # Forked, whatever the platform's default: a fork server would be the parent that the children die with.
@@ -107,6 +115,7 @@ class Supervisor(Manager):  # type: ignore[misc]
         self._process_ctor = SupervisedProcess
         self._on_started = on_started
         self._on_tick = on_tick
+        self._restart = restart
         self._fork = fork
         self._signals = 0
         self._stopping_since: float | None = None
@@ -122,8 +131,8 @@ class Supervisor(Manager):  # type: ignore[misc]
     def loop(self) -> None:
         """Start the processes and run until all of them have ended.
 
-        They end together: after SIGINT, SIGTERM or SIGHUP, or when one of them ends by itself. A second signal does
-        not wait any longer.
+        They end together: after SIGINT, SIGTERM or SIGHUP, or when one of them ends by itself and is not started again.
+        A second signal does not wait any longer.
         """
         with self._counting_signals():
             self._start()
@@ -132,14 +141,26 @@ class Supervisor(Manager):  # type: ignore[misc]
                 self._take_events()
                 self._act()
 
+    def fail(self, name: str, status: int) -> None:
+        """Stop everything because something beside the processes, which `name` tells, does not work any more."""
+        if self._stopping_since is None:
+            self.failed = (name, status)
+            self._stop()
+
     def _start(self) -> None:
-        for name, state in self._processes.items():
-            reading, writing = self._context.Pipe(duplex=False)
-            run = state["obj"].run
-            state["process"] = self._context.Process(name=name, target=run, args=(EventPipe(writing), True))
-            state["process"].start()
-            writing.close()
-            self._pipes[reading] = name
+        for name in self._processes:
+            self._start_one(name)
+
+    def _start_one(self, name: str) -> None:
+        state = self._processes[name]
+        for of_the_last_time in ("pid", "returncode"):
+            state.pop(of_the_last_time, None)
+        reading, writing = self._context.Pipe(duplex=False)
+        run = state["obj"].run
+        state["process"] = self._context.Process(name=name, target=run, args=(EventPipe(writing), True))
+        state["process"].start()
+        writing.close()
+        self._pipes[reading] = name
 
     def _take_events(self) -> None:
         for pipe in wait(list(self._pipes), timeout=0.1):
@@ -169,6 +190,8 @@ class Supervisor(Manager):  # type: ignore[misc]
         state["process"].join()
         if "returncode" not in state:
             self._stopped(name, state["process"].exitcode)
+        if self._stopping_since is None:
+            self._start_one(name)
 
     def _act(self) -> None:
         if self._signals and self._stopping_since is None:
@@ -190,9 +213,8 @@ class Supervisor(Manager):  # type: ignore[misc]
             # Whatever the command left in its process group; the group's id stays taken as long as it has members.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(state["pid"], signal.SIGKILL)
-        if self._stopping_since is None:
-            self.failed = (name, returncode)
-            self._stop()
+        if self._stopping_since is None and not self._restart(name, returncode):
+            self.fail(name, returncode)
 
     def _stop(self) -> None:
         self._stopping_since = time.monotonic()

@@ -30,7 +30,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     # Before the admin, whose frame it changes.
     "backend.console",
-    "django.contrib.admin",
+    # Its pages are found with the web's addresses: no other process needs them.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-import cel
-
+from backend.apps.workflows.definitions.cel_binding import cel
 from backend.apps.workflows.errors import InvalidExpression
 
 LONGEST = 1000
