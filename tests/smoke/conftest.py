@@ -34,9 +34,6 @@ from tests.smoke.installation import Smoke
 NETWORK = "{default_pytest_celery_network.name}"
 MOUNTED = {"{data.name}": {"bind": DATA, "mode": "rw"}}
 PATIENCE = 120
-PREPARE = (
-    "repomill migrate >&2 && repomill projects create demo >&2 && repomill tokens add smoke --scope write --scope run"
-)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -110,30 +107,23 @@ def smoke_env(celery_broker_cluster: CeleryBrokerCluster, postgres: PostgresCont
 
 
 @pytest.fixture(scope="module")
-def token(
+def smoke_env_migrated(
     docker_client: DockerClient,
     smoke_image: str,
     smoke_env: dict[str, str],
     default_pytest_celery_network: Any,
     data: Any,
-) -> str:
-    """Bring the database up to date as the service `migrate` does, make the project `demo`, and return a token."""
-    printed: bytes = docker_client.containers.run(
+) -> dict[str, str]:
+    """The same, when the database is up to date; the service `migrate` does it."""
+    docker_client.containers.run(
         smoke_image,
-        ["sh", "-euc", PREPARE],
+        ["repomill", "migrate"],
         environment=smoke_env,
         network=default_pytest_celery_network.name,
         volumes={data.name: {"bind": DATA, "mode": "rw"}},
         remove=True,
         **GUARDED,
     )
-    return printed.decode().split()[-1]
-
-
-@pytest.fixture(scope="module")
-def smoke_env_migrated(smoke_env: dict[str, str], token: str) -> dict[str, str]:
-    """The same, when there is a database to work on."""
-    assert token
     return smoke_env
 
 
@@ -193,11 +183,21 @@ def celery_setup(
     setup.teardown()
 
 
-@pytest.fixture
-def smoke(
-    celery_setup: CeleryTestSetup, web: WebContainer, console: WebContainer, beat: RepomillContainer, token: str
-) -> Smoke:
-    """The whole of it, used from outside; what the test before has struck is well again."""
-    smoke = Smoke(setup=celery_setup, web=web, console=console, beat=beat, token=token)
+@pytest.fixture(scope="module")
+def installation(
+    celery_setup: CeleryTestSetup, web: WebContainer, console: WebContainer, beat: RepomillContainer
+) -> Iterator[Smoke]:
+    """The whole of it, with a project and the workflow, used from outside."""
+    smoke = Smoke(setup=celery_setup, web=web, console=console, beat=beat)
     smoke.heal()
-    return smoke
+    smoke.sign_in()
+    smoke.prepare()
+    yield smoke
+    smoke.close()
+
+
+@pytest.fixture
+def smoke(installation: Smoke) -> Smoke:
+    """The same; what the test before has struck works again."""
+    installation.heal()
+    return installation

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from pytest_celery import CeleryTestSetup, CeleryTestWorker
 
-from tests.smoke.containers import RepomillContainer, WebContainer, wait_until
+from tests.smoke.containers import DATA, RepomillContainer, WebContainer, wait_until
 
 WORKFLOW = "/opt/repomill/app/examples/publish-service/workflow.yaml"
 DONE = {"completed", "failed", "cancelled", "in_doubt"}
@@ -25,7 +25,6 @@ class Smoke:
     console: WebContainer
     """What the tests call: a web process that none of them strikes."""
     beat: RepomillContainer
-    token: str
 
     def heal(self) -> None:
         """Let everything run again that was struck, and wait until all of it works."""
@@ -35,9 +34,28 @@ class Smoke:
         for container in containers:
             wait_until(container.works, patience=120, what=f"{container.name} to work\n{container.logs()[-2000:]}")
 
+    def sign_in(self) -> None:
+        """Log in as the operator, and go on with a token that outlives all tests."""
+        status, password = self.console.exec_run(["cat", f"{DATA}/secrets/operator_password"])
+        assert status == 0, password.decode()
+        account = {"username": "operator", "password": password.decode().strip()}
+        self._use(self._asked("POST", "auth/token/", json=account)["access"])
+        self._use(self._asked("POST", "auth/tokens/", json={"name": "smoke", "scopes": ["write", "run"]})["token"])
+
+    def prepare(self) -> None:
+        """Make a project, and save the workflow that the image brings."""
+        self._asked("POST", "projects/", json={"name": "demo"})
+        status, definition = self.console.exec_run(["cat", WORKFLOW])
+        assert status == 0, definition.decode()
+        self._asked("POST", "workflows/", content=definition, headers={"Content-Type": "application/yaml"})
+
+    def close(self) -> None:
+        """Close the connections to the API."""
+        self._api.close()
+
     def start(self, name: str) -> str:
         """Start the three-step workflow and return the run's id."""
-        wanted = {"workflow": self._workflow, "project": "demo", "input_data": {"name": name}}
+        wanted = {"workflow": "publish-service", "project": "demo", "input_data": {"name": name}}
         return str(self._asked("POST", "workflows/executions/", json=wanted)["id"])
 
     def show(self, run: str) -> dict[str, Any]:
@@ -85,16 +103,10 @@ class Smoke:
 
     @cached_property
     def _api(self) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        return httpx.Client(base_url=f"{self.console.host_url}/api/v1/", headers=headers, timeout=30, trust_env=False)
+        return httpx.Client(base_url=f"{self.console.host_url}/api/v1/", timeout=30, trust_env=False)
 
-    @cached_property
-    def _workflow(self) -> str:
-        """The id of the example that the image brings."""
-        status, definition = self.console.exec_run(["cat", WORKFLOW])
-        assert status == 0, definition.decode()
-        saved = self._asked("POST", "workflows/", content=definition, headers={"Content-Type": "application/yaml"})
-        return str(saved["id"])
+    def _use(self, token: str) -> None:
+        self._api.headers["Authorization"] = f"Bearer {token}"
 
     def _asked(self, method: str, address: str, **options: Any) -> dict[str, Any]:
         response = self._api.request(method, address, **options)

@@ -93,9 +93,11 @@ def test_an_upgrade_with_work_in_flight(smoke: Smoke, start_new: Start) -> None:
         start_new(RepomillWorker, worker_command(kind), web=web)
     beat = start_new(RepomillContainer, beat_command(), web=web)
     wait_until(web.works, patience=60, what="the new web process")
-    new = Smoke(setup=smoke.setup, web=web, console=web, beat=beat, token=smoke.token)
+    new = Smoke(setup=smoke.setup, web=web, console=web, beat=beat)
+    new.sign_in()
 
     (ended,) = new.end_of(in_flight)
     check_published(ended, "in-flight")
     assert new.stories("in-flight") == 1, "begun by the image before, ended by today's"
     assert new.show(finished["id"])["output_data"] == finished["output_data"]
+    new.close()
