@@ -16,14 +16,13 @@ from uuid import UUID
 
 from django.db import transaction
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from backend.api.idempotency_keys import KEPT, check_key, claim_key, require_same
+from backend.api.idempotency_keys import check_key, claim_key, require_same
 from backend.api.models import IdempotentRequest
 from backend.errors import RepomillError
 from backend.failpoints import Failpoint, reached
@@ -71,11 +70,6 @@ def fingerprint(request: Request) -> str:
     digest = hashlib.sha256("\n".join(said).encode(errors="surrogateescape"))
     digest.update(b"\n" + request.body)
     return salted_hmac("repomill.idempotency", digest.digest(), algorithm="sha256").hexdigest()
-
-
-def forget_old_answers() -> int:
-    """Delete the answers that are older than 24 hours, and return how many there were."""
-    return IdempotentRequest.objects.filter(created_at__lt=timezone.now() - KEPT).delete()[0]
 
 
 def _once(

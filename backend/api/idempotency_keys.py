@@ -5,18 +5,17 @@ It knows no requests; `idempotency` puts it around the API's views, and an agent
 
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from backend.api.errors import IdempotencyKeyInUse, IdempotencyKeyReused
+from backend.api.kept_answers import KEPT
 from backend.api.models import IdempotentRequest
 from backend.errors import InvalidInput
 
 LONGEST_KEY = 255
-KEPT = timedelta(hours=24)
 LOCK_NOT_AVAILABLE = "55P03"
 WAIT_SECONDS = 10
 """How long a request waits for the first one with its key on PostgreSQL; on SQLite, as long as for any writer."""

@@ -10,7 +10,7 @@ import time
 
 from django.utils import timezone
 
-from backend.api.idempotency import forget_old_answers as forget_once
+from backend.api.kept_answers import forget_old_answers as forget_once
 from backend.apps.agents.services.retention import forget_old_actions
 from backend.apps.authentication.tokens import forget_expired
 from backend.apps.exports.services.abandoning import fail_abandoned_exports as fail_exports_once

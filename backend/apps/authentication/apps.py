@@ -12,8 +12,7 @@ class AuthenticationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks of this app, and its part of the API's description."""
-        from backend.apps.authentication import schema  # noqa: F401  (importing it registers it)
+        """Register the checks of this app."""
         from backend.apps.authentication.checks import check_signing_key
 
         register(check_signing_key, Tags.security)

@@ -10,6 +10,7 @@ from django.urls import path
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from backend.api.throttles import LoginThrottle
+from backend.apps.authentication import schema  # noqa: F401  (importing it adds to the API's description)
 from backend.apps.authentication.api import AccountViewSet, LogoutViewSet, PasswordViewSet, ServiceTokenViewSet
 from backend.apps.authentication.tokens import RefreshSerializer
 

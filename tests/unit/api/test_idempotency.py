@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
-from backend.api import idempotency, idempotency_keys
+from backend.api import idempotency_keys, kept_answers
 from backend.api.models import IdempotentRequest
 from backend.api.views import ApiViewSet
 from backend.apps.authentication.models import User
@@ -127,7 +127,7 @@ def test_old_answers_are_forgotten(client: APIClient) -> None:
     post(client, {"name": "Mill"}, key="old")
     IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(hours=25))
     IdempotentRequest.objects.create(user=User.objects.get(), key="new", fingerprint="")
-    assert idempotency.forget_old_answers() == 1
+    assert kept_answers.forget_old_answers() == 1
     assert [each.key for each in IdempotentRequest.objects.all()] == ["new"]
 
 

@@ -8,14 +8,18 @@ are handed to the expression language (CEL), so that its work is bounded by the 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import ModuleType
 from typing import Any, cast
 
-import cel
-
 from backend.apps.workflows.errors import InvalidExpression
+
+# `import cel` brings the package's own command line, a shell with its colours: 7 MB in each process.
+sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
+import cel  # noqa: E402  (after what keeps its command line away)
 
 LONGEST = 1000
 MOST_TOKENS = 200
