@@ -87,7 +87,7 @@ def apt_install(*packages: str, sources: Path | None = None) -> None:
         raise Unavailable(f"{' and '.join(packages)} cannot be installed: there is no apt-get here")
     say(f"installing {' '.join(packages)}")
     variables = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    command_line = ["apt-get"]
+    command_line = ["apt-get", "--option=DPkg::Lock::Timeout=120"]
     if sources:
         # What it reads of them lies beside the list, so that the machine's own apt knows nothing of it.
         beside = {"Etc::SourceList": sources, "Etc::SourceParts": os.devnull, "State::Lists": sources.parent / "lists"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pytest_celery import CeleryWorkerContainer, RedisContainer
@@ -130,8 +131,12 @@ class RepomillWorker(RepomillContainer, CeleryWorkerContainer):
         return {"REDIS_URL": url, **(initial or {})}
 
     def works(self) -> bool:
-        """Say whether it takes work, by the file that the health check in docker-compose.yml looks at."""
-        return bool(super().works() and self.exec_run(["test", "-e", "/tmp/alive"])[0] == 0)
+        """Say whether it takes work, by what every version of it says since it was started."""
+        if not super().works():
+            return False
+        started = datetime.fromisoformat(self.attrs["State"]["StartedAt"][:19]).replace(tzinfo=UTC)
+        said: bytes = self._container.logs(since=int(started.timestamp()))
+        return self.ready_prompt in said.decode()
 
 
 def worker_command(kind: str) -> list[str]:
