@@ -38,12 +38,10 @@ PATIENCE = 120
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Skip everything where there are no containers, with the reason; on CI that is a failure."""
+    """Skip everything where there are no containers, with the reason; tests/conftest.py lets no skip pass on CI."""
     reason = os.environ.get("REPOMILL_NO_CONTAINERS", "")
     if not reason and not image("REPOMILL"):
         reason = "run by scripts/containers run .venv/bin/pytest tests/smoke, which prepares engine and images"
-    if reason and os.environ.get("CI") == "true":
-        pytest.fail(f"no containers on CI: {reason}", pytrace=False)
     if reason:
         pytest.skip(reason)
 
