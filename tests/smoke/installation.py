@@ -34,13 +34,13 @@ class Smoke:
         for container in containers:
             wait_until(container.works, patience=120, what=f"{container.name} to work\n{container.logs()[-2000:]}")
 
-    def sign_in(self) -> None:
+    def sign_in(self, name: str = "smoke") -> None:
         """Log in as the operator, and go on with a token that outlives all tests."""
         status, password = self.console.exec_run(["cat", f"{DATA}/secrets/operator_password"])
         assert status == 0, password.decode()
         account = {"username": "operator", "password": password.decode().strip()}
         self._use(self._asked("POST", "auth/token/", json=account)["access"])
-        self._use(self._asked("POST", "auth/tokens/", json={"name": "smoke", "scopes": ["write", "run"]})["token"])
+        self._use(self._asked("POST", "auth/tokens/", json={"name": name, "scopes": ["write", "run"]})["token"])
 
     def prepare(self) -> None:
         """Make a project, and save the workflow that the image brings."""

@@ -94,7 +94,7 @@ def test_an_upgrade_with_work_in_flight(smoke: Smoke, start_new: Start) -> None:
     beat = start_new(RepomillContainer, beat_command(), web=web)
     wait_until(web.works, patience=60, what="the new web process")
     new = Smoke(setup=smoke.setup, web=web, console=web, beat=beat)
-    new.sign_in()
+    new.sign_in(name="after the upgrade")
 
     (ended,) = new.end_of(in_flight)
     check_published(ended, "in-flight")
