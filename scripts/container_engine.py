@@ -78,15 +78,27 @@ def stop() -> None:
         time.sleep(0.2)
 
 
-def apt_install(*packages: str) -> None:
-    """Install Debian packages. Raises Unavailable with apt's last words."""
+def apt_install(*packages: str, sources: Path | None = None) -> None:
+    """Install Debian packages; from other sources than the machine's where a list of them is given.
+
+    Raises Unavailable with apt's last words.
+    """
     if shutil.which("apt-get") is None:
         raise Unavailable(f"{' and '.join(packages)} cannot be installed: there is no apt-get here")
     say(f"installing {' '.join(packages)}")
     variables = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    command_line = ["apt-get", "--option=DPkg::Lock::Timeout=120"]
+    if sources:
+        # What it reads of them lies beside the list, so that the machine's own apt knows nothing of it.
+        beside = {"Etc::SourceList": sources, "Etc::SourceParts": os.devnull, "State::Lists": sources.parent / "lists"}
+        command_line += [f"--option=Dir::{name}={path}" for name, path in beside.items()]
     for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
         done = subprocess.run(
-            ["apt-get", *command], env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            [*command_line, *command],
+            env=variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
         if done.returncode != 0:
             raise Unavailable(f"apt-get {command[0]} failed: {last_line(done.stdout)}")

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -130,9 +129,8 @@ def _make_base(*, install: bool) -> None:
 
 
 def _bootstrap(tar: Path, sources: Path) -> None:
-    release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', Path("/etc/os-release").read_text(), re.MULTILINE))
-    suite = release.get("VERSION_CODENAME", "")
-    sources.write_text("\n".join(_apt_sources(suite)) + "\n")
+    suite = _release()
+    sources.write_text("\n".join(apt_sources()) + "\n")
     hooks = "/usr/share/mmdebstrap/hooks/merged-usr"
     options = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in NOT_NEEDED]
     options += [
@@ -152,8 +150,17 @@ def _bootstrap(tar: Path, sources: Path) -> None:
         raise Unavailable(f"mmdebstrap failed: {last_line(done.stdout)}")
 
 
-def _apt_sources(suite: str) -> Iterable[str]:
-    """Return the machine's sources of this Debian release, without those of others."""
+def _release() -> str:
+    said = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', Path("/etc/os-release").read_text(), re.MULTILINE))
+    return said.get("VERSION_CODENAME", "")
+
+
+def apt_sources() -> list[str]:
+    """Return the machine's sources of this Debian release, its main one first, without those of others.
+
+    Raises Unavailable where there is none.
+    """
+    suite = _release()
     fields = "$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)"
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", fields, "Created-By: Packages"],
@@ -168,7 +175,7 @@ def _apt_sources(suite: str) -> Iterable[str]:
     }
     if not found:
         raise Unavailable("apt knows no package source of this Debian: run apt-get update")
-    return sorted(found)
+    return sorted(found, key=lambda source: (source.split()[2] != suite, source))
 
 
 def _package_index() -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""A small installation in containers for each test, by pytest-celery's fixtures: broker, workers and what they need.
+"""A small installation in containers for each module, by pytest-celery's broker, worker and set-up.
 
-The mark `workers` says which workers a test has; two of a kind are `agents` and `agents_2`. pytest-celery's own plugin
-is switched off elsewhere, so its fixtures are named here.
+Its containers are started without waiting for each other, and each test begins when all of them work. pytest-celery's
+own fixtures last for a single test; those here last for a module, because a worker takes seconds to start.
 """
 
 from __future__ import annotations
@@ -11,28 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pytest_celery import (  # noqa: F401  (fixtures)
-    CeleryBrokerCluster,
-    CeleryTestWorker,
-    CeleryWorkerCluster,
-    RedisTestBroker,
-    celery_backend_cluster_config,
-    celery_broker_cluster_config,
-    celery_redis_broker,
-    celery_setup,
-    celery_setup_app,
-    celery_setup_cls,
-    celery_setup_config,
-    celery_setup_name,
-    celery_worker_cluster_config,
-    default_pytest_celery_network,
-    default_redis_broker_command,
-    default_redis_broker_env,
-    default_redis_broker_image,
-    default_redis_broker_ports,
-    default_worker_cls,
-)
-from pytest_docker_tools import container, fxtr, volume
+from docker import DockerClient
+from pytest_celery import CeleryBrokerCluster, CeleryTestSetup, CeleryTestWorker, CeleryWorkerCluster, RedisTestBroker
+from pytest_docker_tools import container, fxtr, network, volume
 
 from tests.smoke.containers import (
     DATA,
@@ -55,48 +36,65 @@ MOUNTED = {"{data.name}": {"bind": DATA, "mode": "rw"}}
 PATIENCE = 120
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip everything where there are no containers, with the reason."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Skip everything where there are no containers, with the reason; tests/conftest.py lets no skip pass on CI."""
     reason = os.environ.get("REPOMILL_NO_CONTAINERS", "")
     if not reason and not image("REPOMILL"):
         reason = "run by scripts/containers run .venv/bin/pytest tests/smoke, which prepares engine and images"
-    for item in items:
-        if item.path.parent.name == "smoke" and reason:
-            item.add_marker(pytest.mark.skip(reason=reason))
+    if reason:
+        pytest.skip(reason)
 
 
-@pytest.fixture
-def default_redis_broker_cls() -> type[PasswordRedis]:
-    return PasswordRedis
+default_pytest_celery_network = network(scope="module")
+data = volume(scope="module")
+default_redis_broker = container(
+    scope="module",
+    image=image("REDIS"),
+    ports=PasswordRedis.ports(),
+    environment=PasswordRedis.initial_env(),
+    network=NETWORK,
+    wrapper_class=PasswordRedis,
+    timeout=PATIENCE,
+    command=PasswordRedis.command(),
+)
+postgres = container(
+    scope="module",
+    image=image("POSTGRES"),
+    environment=DATABASE,
+    network=NETWORK,
+    wrapper_class=PostgresContainer,
+    timeout=PATIENCE,
+)
 
 
-@pytest.fixture
-def celery_broker_cluster(celery_redis_broker: RedisTestBroker) -> Iterator[CeleryBrokerCluster]:
+@pytest.fixture(scope="module")
+def celery_broker_cluster(default_redis_broker: PasswordRedis) -> Iterator[CeleryBrokerCluster]:
     """Redis alone."""
-    cluster = CeleryBrokerCluster(celery_redis_broker)
+    cluster = CeleryBrokerCluster(RedisTestBroker(default_redis_broker))
     yield cluster
     cluster.teardown()
 
 
-@pytest.fixture
-def celery_backend_cluster() -> None:
-    """None: the database is where results are."""
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def smoke_image() -> str:
-    """The image that a test begins with."""
+    """The image that a module begins with."""
     return image("REPOMILL")
 
 
-@pytest.fixture
-def smoke_env(celery_broker_cluster_config: dict[str, Any], postgres: PostgresContainer) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def workers() -> tuple[str, ...]:
+    """Which workers there are: two of each kind."""
+    return ("generation", "generation_2", "export", "export_2", "agents", "agents_2")
+
+
+@pytest.fixture(scope="module")
+def smoke_env(celery_broker_cluster: CeleryBrokerCluster, postgres: PostgresContainer) -> dict[str, str]:
     """What all containers of our image are told."""
-    host = postgres.id[:12]
     return RepomillWorker.initial_env(
-        {"celery_broker_cluster_config": celery_broker_cluster_config},
+        {"celery_broker_cluster_config": celery_broker_cluster.config()},
         {
-            "DATABASE_URL": f"postgres://repomill:{PASSWORD}@{host}:5432/repomill",
+            "DATABASE_URL": f"postgres://repomill:{PASSWORD}@{postgres.id[:12]}:5432/repomill",
             "REPOMILL_ALLOWED_HOSTS": "*",
             "REPOMILL_ALIVE_FILE": "/tmp/alive",
             "REPOMILL_DRAIN_SECONDS": "2",
@@ -106,98 +104,98 @@ def smoke_env(celery_broker_cluster_config: dict[str, Any], postgres: PostgresCo
     )
 
 
-@pytest.fixture
-def smoke_env_with_web(smoke_env: dict[str, str], web: WebContainer) -> dict[str, str]:
-    """The same, with the address of the API."""
-    return smoke_env | {"BACKEND_URL": f"http://{web.id[:12]}:8000"}
-
-
-data = volume()
-default_redis_broker = container(
-    image="{default_redis_broker_image}",
-    ports=fxtr("default_redis_broker_ports"),
-    environment=fxtr("default_redis_broker_env"),
-    network=NETWORK,
-    wrapper_class=PasswordRedis,
-    timeout=PATIENCE,
-    command=fxtr("default_redis_broker_command"),
-)
-postgres = container(
-    image=image("POSTGRES"), environment=DATABASE, network=NETWORK, wrapper_class=PostgresContainer, timeout=PATIENCE
-)
-
-
-@pytest.fixture
-def migrated(
-    docker_client: Any,
+@pytest.fixture(scope="module")
+def smoke_env_migrated(
+    docker_client: DockerClient,
     smoke_image: str,
     smoke_env: dict[str, str],
     default_pytest_celery_network: Any,
     data: Any,
-) -> None:
-    """Bring the database up to date and make the project `demo`, as the service `migrate` does."""
+) -> dict[str, str]:
+    """The same, when the database is up to date; the service `migrate` does it."""
     docker_client.containers.run(
         smoke_image,
-        ["sh", "-euc", "repomill migrate && repomill projects create demo"],
+        ["repomill", "migrate"],
         environment=smoke_env,
         network=default_pytest_celery_network.name,
         volumes={data.name: {"bind": DATA, "mode": "rw"}},
         remove=True,
         **GUARDED,
     )
+    return smoke_env
 
 
-web = container(
-    image="{smoke_image}",
-    environment=fxtr("smoke_env"),
-    network=NETWORK,
-    volumes=MOUNTED,
-    wrapper_class=WebContainer,
-    timeout=PATIENCE,
-    labels={"migrated": "{migrated}"},
-    **GUARDED,
-)
-beat = container(
-    image="{smoke_image}",
-    environment=fxtr("smoke_env_with_web"),
-    network=NETWORK,
-    volumes=MOUNTED,
-    wrapper_class=RepomillContainer,
-    timeout=PATIENCE,
-    command=beat_command(),
-    **GUARDED,
-)
+@pytest.fixture(scope="module")
+def smoke_env_with_web(smoke_env: dict[str, str], web: WebContainer) -> dict[str, str]:
+    """The same, with the address of the API that agents call."""
+    return smoke_env | {"BACKEND_URL": f"http://{web.id[:12]}:8000"}
 
 
-def _worker(kind: str) -> Any:
+def _own(kind: type[RepomillContainer], environment: str, **options: Any) -> Any:
     return container(
+        scope="module",
         image="{smoke_image}",
-        environment=fxtr("smoke_env_with_web"),
+        environment=fxtr(environment),
         network=NETWORK,
         volumes=MOUNTED,
-        wrapper_class=RepomillWorker,
+        wrapper_class=kind,
         timeout=PATIENCE,
-        command=worker_command(kind),
+        **options,
         **GUARDED,
     )
 
 
+def _worker(kind: str) -> Any:
+    return _own(RepomillWorker, "smoke_env_with_web", command=worker_command(kind))
+
+
+web = _own(WebContainer, "smoke_env_migrated")
+console = _own(WebContainer, "smoke_env_migrated", ports={"8000/tcp": None})
+beat = _own(RepomillContainer, "smoke_env_with_web", command=beat_command())
 generation, generation_2 = _worker("generation"), _worker("generation")
 export, export_2 = _worker("export"), _worker("export")
 agents, agents_2 = _worker("agents"), _worker("agents")
 
 
-@pytest.fixture
-def celery_worker_cluster(request: pytest.FixtureRequest) -> Iterator[CeleryWorkerCluster]:
-    """The workers that the test's mark names."""
-    mark = request.node.get_closest_marker("workers")
-    wanted = mark.args if mark else ("generation", "export", "agents")
-    cluster = CeleryWorkerCluster(*(CeleryTestWorker(request.getfixturevalue(name), app=None) for name in wanted))
+@pytest.fixture(scope="module")
+def celery_worker_cluster(request: pytest.FixtureRequest, workers: tuple[str, ...]) -> Iterator[CeleryWorkerCluster]:
+    """The workers that the module wants."""
+    cluster = CeleryWorkerCluster(*(CeleryTestWorker(request.getfixturevalue(name), app=None) for name in workers))
     yield cluster
     cluster.teardown()
 
 
+@pytest.fixture(scope="module")
+def celery_setup(
+    celery_broker_cluster: CeleryBrokerCluster, celery_worker_cluster: CeleryWorkerCluster
+) -> Iterator[CeleryTestSetup]:
+    """Broker and workers together, without a result backend: the database is where results are."""
+    config = CeleryTestSetup.config({"celery_broker_cluster_config": celery_broker_cluster.config()})
+    setup = CeleryTestSetup(
+        worker_cluster=celery_worker_cluster,
+        broker_cluster=celery_broker_cluster,
+        backend_cluster=None,
+        app=CeleryTestSetup.create_setup_app(config, CeleryTestSetup.name()),
+    )
+    yield setup
+    setup.teardown()
+
+
+@pytest.fixture(scope="module")
+def installation(
+    celery_setup: CeleryTestSetup, web: WebContainer, console: WebContainer, beat: RepomillContainer
+) -> Iterator[Smoke]:
+    """The whole of it, with a project and the workflow, used from outside."""
+    smoke = Smoke(setup=celery_setup, web=web, console=console, beat=beat)
+    smoke.heal()
+    smoke.sign_in()
+    smoke.prepare()
+    yield smoke
+    smoke.close()
+
+
 @pytest.fixture
-def smoke(celery_setup: Any, web: WebContainer, beat: RepomillContainer) -> Smoke:
-    """The whole of it, used from outside."""
-    return Smoke(setup=celery_setup, web=web, console=beat)
+def smoke(installation: Smoke) -> Smoke:
+    """The same; what the test before has struck works again."""
+    installation.heal()
+    return installation

@@ -5,10 +5,10 @@ It prepares no image: scripts/containers does, and names them in the environment
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pytest_celery import CeleryWorkerContainer, RedisContainer
@@ -60,13 +60,27 @@ class PasswordRedis(RedisContainer):
 
 
 class RepomillContainer(wrappers.Container):
-    """A container of our image in any role; `repomill` can be called in it."""
+    """A container of our image in any role.
 
-    def repomill(self, *arguments: str) -> Any:
-        """Run `repomill ... --json` and return what it printed."""
-        code, (output, errors) = self.exec_run(["repomill", *arguments, "--json"], demux=True)
-        assert code == 0, f"repomill {' '.join(arguments)}: {(errors or b'').decode()}{(output or b'').decode()}"
-        return json.loads(output)
+    To pytest-docker-tools it is ready when it runs, so that the next one is started meanwhile; see `works`.
+    """
+
+    def ready(self) -> bool:
+        """Say whether it runs."""
+        self.reload()
+        return bool(self.status == "running")
+
+    def works(self) -> bool:
+        """Say whether it does what it is for, where that can be seen."""
+        return self.ready()
+
+    def heal(self) -> None:
+        """Let it run again if it was paused, stopped or killed."""
+        self.reload()
+        if self.status == "paused":
+            self.unpause()
+        elif self.status != "running":
+            self._container.start()
 
     def pause(self) -> None:
         """Stop its processes where they are."""
@@ -83,12 +97,19 @@ class RepomillContainer(wrappers.Container):
 
 
 class WebContainer(RepomillContainer):
-    """The web process; ready when it listens."""
+    """The web process."""
 
-    def ready(self) -> bool:
+    def works(self) -> bool:
         """Say whether it answers /healthz."""
         ask = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=3)"
-        return bool(super().ready() and self.exec_run(["python", "-c", ask])[0] == 0)
+        return bool(super().works() and self.exec_run(["python", "-c", ask])[0] == 0)
+
+    @property
+    def host_url(self) -> str:
+        """Return its address from here, whether the tests themselves run in a container or not."""
+        self.reload()
+        host, port = self.get_addr("8000/tcp")
+        return f"http://{host}:{port}"
 
 
 class PostgresContainer(wrappers.Container):
@@ -100,7 +121,7 @@ class PostgresContainer(wrappers.Container):
         return bool(super().ready() and self.exec_run(asked)[0] == 0)
 
 
-class RepomillWorker(CeleryWorkerContainer, RepomillContainer):
+class RepomillWorker(RepomillContainer, CeleryWorkerContainer):
     """A worker of our image, with our own application, tasks and configuration."""
 
     @classmethod
@@ -108,6 +129,14 @@ class RepomillWorker(CeleryWorkerContainer, RepomillContainer):
         """Give it the broker of pytest-celery's cluster, the way our image takes it."""
         (url,) = celery_worker_cluster_config["celery_broker_cluster_config"]["urls"]
         return {"REDIS_URL": url, **(initial or {})}
+
+    def works(self) -> bool:
+        """Say whether it takes work, by what every version of it says since it was started."""
+        if not super().works():
+            return False
+        started = datetime.fromisoformat(self.attrs["State"]["StartedAt"][:19]).replace(tzinfo=UTC)
+        said: bytes = self._container.logs(since=int(started.timestamp()))
+        return self.ready_prompt in said.decode()
 
 
 def worker_command(kind: str) -> list[str]:
@@ -135,5 +164,5 @@ def wait_until(question: Callable[[], Answer | None], *, patience: float, what: 
     while time.monotonic() < deadline:
         if answer := question():
             return answer
-        time.sleep(0.5)
+        time.sleep(0.2)
     raise AssertionError(f"waited {patience} s in vain for {what}")

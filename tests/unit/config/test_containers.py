@@ -1,9 +1,6 @@
 """docker-compose.yml and Dockerfile say what the rest of the project says; an engine is not needed to see that."""
 
-import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -111,16 +108,3 @@ def test_the_image_has_a_base_that_can_be_chosen_and_an_ordinary_user() -> None:
     }
     assert "USER repomill" in lines
     assert any("--require-hashes --requirement requirements.lock" in line for line in lines)
-
-
-def test_the_engine_reads_it_as_we_do(compose: dict[str, Any]) -> None:
-    program = shutil.which("docker")
-    there = program and subprocess.run([program, "compose", "version"], capture_output=True, check=False)
-    if not there or there.returncode != 0:
-        # What is checked above is checked everywhere; this adds the engine's own reading where there is one.
-        return
-    done = subprocess.run(
-        [str(program), "compose", "config", "--format", "json"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert set(json.loads(done.stdout)["services"]) == set(compose["services"])

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import AccessToken
-
 from backend.apps.authentication.grants import CLAIM, as_json, require_live
 from backend.apps.authentication.models import User
 from backend.errors import PermissionRefused
@@ -18,6 +15,9 @@ class JWTService:
     @property
     def lifetime(self) -> timedelta:
         """How long a token is good for from the moment it is minted."""
+        # Here and not above, as below: it brings the REST framework, which workers of other kinds never need.
+        from rest_framework_simplejwt.settings import api_settings
+
         lifetime: timedelta = api_settings.ACCESS_TOKEN_LIFETIME
         return lifetime
 
@@ -36,6 +36,8 @@ class JWTService:
                 field="user",
             )
         require_live(user.grant)
+        from rest_framework_simplejwt.tokens import AccessToken
+
         token = AccessToken.for_user(current)
         if user.grant is not None:
             token[CLAIM] = as_json(user.grant)
