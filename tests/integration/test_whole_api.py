@@ -7,24 +7,32 @@ each, `make fuzz` many. A failure shows the request as a command line, and the s
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.integration.web_process import WebProcess
+from tests.integration.fuzzing import followed
+from tests.integration.web_process import ROOT, WebProcess
 
 pytestmark = pytest.mark.integration
 
-SCENARIOS = 40
-"""How many sequences of requests are made at least. Each goes from what it has made to what can be done with it."""
 EXAMPLES = "REPOMILL_FUZZ_EXAMPLES"
 """How many random requests are made for each operation."""
 SEED = "REPOMILL_FUZZ_SEED"
+BOUNDED = 2
+"""Random requests for each operation in `make test`."""
+SCENARIOS, STEPS = 40, 24
+"""How many sequences of requests are made at least, and how long one is. Ten times as many make each link likely."""
+LEAST_TRANSITIONS, LEAST_LINKS = 100, 60
+"""What `make test` follows at least, of about 240 transitions along 105 of 163 links."""
+NO_ARCHIVES = "/files/archive/"
+"""It makes no archives; tests/unit/projects/test_api_archives.py does, hostile ones above all."""
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -33,9 +41,11 @@ CHECKS = (
     "response_schema_conformance",
 )
 SETTINGS = """
+hooks = "tests.integration.fuzzing.hooks"
 headers = {{ Authorization = "Bearer {token}" }}
 [phases.stateful]
-max-steps = 8
+max-steps = {steps}
+link-calibration = false
 [phases.stateful.generation]
 max-examples = {scenarios}
 [phases.stateful.inference]
@@ -46,11 +56,16 @@ PEOPLE = """
 from datetime import timedelta
 from rest_framework_simplejwt.tokens import AccessToken
 from backend.apps.authentication.models import User
+from backend.apps.projects.models import GeneratedProject, Project
+from backend.apps.projects.services.generations import generate
 user = User.objects.create_user("fuzzer", password="correct horse battery")
-User.objects.create_user("other", password="correct horse battery")
+others = [User.objects.create_user(f"other-{n}", password="correct horse battery") for n in range(8)]
+project = Project.objects.create(name="Fuzz", slug="fuzz", owner=user)
+generate(project=project, user=user, execution_id=None, readme="# Fuzz")
 token = AccessToken.for_user(user)
 token.set_exp(lifetime=timedelta(hours=12))
-answer = str(token)
+generation = {"project_id": str(project.pk), "generation_id": str(GeneratedProject.objects.get().pk)}
+answer = [str(token), [generation, *({"other_id": str(other.pk)} for other in others)]]
 """
 
 
@@ -64,27 +79,49 @@ def web(tmp_path: Path) -> Iterator[WebProcess]:
 
 
 def test_every_operation_answers_as_the_document_says(web: WebProcess, tmp_path: Path) -> None:
-    examples = int(os.environ.get(EXAMPLES) or "2")
-    settings = tmp_path / "schemathesis.toml"
+    examples = int(os.environ.get(EXAMPLES) or BOUNDED)
+    scenarios = max(SCENARIOS, 10 * examples)
+    done = fuzz(web, tmp_path, examples=examples, scenarios=scenarios)
+    document = httpx.get(f"{web.origin}/api/schema/", headers={"Accept": "application/json"}, trust_env=False).json()
+    found = followed.read(tmp_path / "done.ndjson", links=followed.links_of(document, without=NO_ARCHIVES))
+    sys.stdout.write(f"{done.stdout}\n{found.table()}\n")
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
+    assert " 0 passed" not in done.stdout
+    # A link that schemathesis names in another way would be one that is never followed.
+    assert set(found.times) <= found.links
+    assert found.times.total() >= LEAST_TRANSITIONS, found.table()
+    assert len(found.times) >= LEAST_LINKS, found.table()
+    if examples > BOUNDED:
+        assert found.never == []
+
+
+def fuzz(web: WebProcess, folder: Path, *, examples: int, scenarios: int) -> subprocess.CompletedProcess[str]:
+    """Run schemathesis over the whole document; its report is `done.ndjson`."""
+    token, known = web.django(PEOPLE)
+    (folder / "known.json").write_text(json.dumps(known), "utf-8")
+    seed = os.environ.get(SEED) or "1"
+    settings = folder / "schemathesis.toml"
     # In a file, as a secret is given: a header on the command line would stand in the list of processes.
-    settings.write_text(SETTINGS.format(token=web.django(PEOPLE), scenarios=max(SCENARIOS, examples)), "utf-8")
-    done = subprocess.run(
+    settings.write_text(SETTINGS.format(token=token, scenarios=scenarios, steps=STEPS), "utf-8")
+    return subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings), "run"),
             f"{web.origin}/api/schema/",
             *("--checks", ",".join(CHECKS)),
-            *("--max-examples", str(examples), "--seed", os.environ.get(SEED) or "1"),
+            *("--max-examples", str(examples), "--seed", seed),
             *("--generation-database", "none", "--suppress-health-check", "all", "--continue-on-failure"),
-            *("--request-timeout", "60", "--warnings", "off"),
-            # It makes no archives; tests/unit/projects/test_api_archives.py does, hostile ones above all.
-            *("--exclude-path-regex", "/files/archive/$"),
+            *("--request-timeout", "60", "--warnings", "off", "--exclude-path-regex", f"{NO_ARCHIVES}$"),
+            *("--report", "ndjson", "--report-ndjson-path", str(folder / "done.ndjson")),
+            *os.environ.get("PHASES", "").split(),
         ],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        cwd=folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "PYTHONPATH": str(ROOT),
+            "REPOMILL_FUZZ_KNOWN": str(folder / "known.json"),
+            "REPOMILL_FUZZ_SEED": seed,
+        },
         capture_output=True,
         text=True,
     )
-    sys.stdout.write(done.stdout)
-    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
-    assert " 0 passed" not in done.stdout
-    assert re.search(r"\d+ covered / [1-9]\d* selected", done.stdout), done.stdout[-5000:]
