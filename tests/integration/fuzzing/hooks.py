@@ -3,7 +3,7 @@
 A sequence goes from what was made to what can be done with it, and goes nowhere where nothing was made: a random
 `Idempotency-Key` has been used for another request, a random id names nothing, two dates are in the wrong order. So in
 sequences most requests get no key, ids of things that there are, and, where a link leads on from them, a body of which
-something is made. Some stay as they are, and all do in the other phases. It is loaded by schemathesis itself, see `run`.
+something is made. Some stay as they are, and all do in the other phases. Schemathesis loads it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FROM_BODY = re.compile(r"\$response\.body#/(\w+)")
 _FROM_PATH = re.compile(r"\$request\.path\.(\w+)")
 
 known = Known(json.loads(Path(os.environ["REPOMILL_FUZZ_KNOWN"]).read_text("utf-8")))
-chance = Random(os.environ["REPOMILL_FUZZ_SEED"])  # noqa: S311  (no secret)
+chance = Random(os.environ["REPOMILL_FUZZ_SEED"])
 
 
 @schemathesis.hook
