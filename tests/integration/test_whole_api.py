@@ -28,6 +28,9 @@ EXAMPLES = "REPOMILL_FUZZ_EXAMPLES"
 SEED = "REPOMILL_FUZZ_SEED"
 BOUNDED = 2
 """Random requests for each operation in `make test`."""
+SHARE = "8"
+"""Of so many wrong values at a boundary `make test` sends one; `make fuzz` sends all."""
+SEQUENCES, OTHERS = "stateful", "examples,coverage,fuzzing"
 SCENARIOS, STEPS = 40, 24
 """How many sequences of requests are made at least, and how long one is. Ten times as many make each link likely."""
 LEAST_TRANSITIONS, LEAST_LINKS = 100, 60
@@ -81,15 +84,22 @@ def web(tmp_path: Path) -> Iterator[WebProcess]:
 
 def test_every_operation_answers_as_the_document_says(web: WebProcess, tmp_path: Path) -> None:
     examples = int(os.environ.get(EXAMPLES) or BOUNDED)
-    scenarios = max(SCENARIOS, 10 * examples)
-    done = fuzz(web, tmp_path, examples=examples, scenarios=scenarios)
     document = httpx.get(f"{web.origin}/api/schema/", headers={"Accept": "application/json"}, trust_env=False).json()
-    found = followed.read(tmp_path / "done.ndjson", links=followed.links_of(document, without=NO_ARCHIVES))
+    token, known = web.django(PEOPLE)
+    (tmp_path / "known.json").write_text(json.dumps(known), "utf-8")
+    settings = SETTINGS.format(token=token, scenarios=max(SCENARIOS, 10 * examples), steps=STEPS)
+    # In a file, as a secret is given: a header on the command line would stand in the list of processes.
+    (tmp_path / "schemathesis.toml").write_text(settings, "utf-8")
+    # Sequences first: the others remove what these begin with.
+    runs = [fuzz(web, tmp_path, examples=examples, phases=phases) for phases in (SEQUENCES, OTHERS)]
     web.stop()
+    found = followed.read(tmp_path / f"{SEQUENCES}.ndjson", links=followed.links_of(document, without=NO_ARCHIVES))
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    sys.stdout.write(f"{done.stdout}\n{found.table()}\n{spent.ru_utime + spent.ru_stime:.0f} s of processor\n")
-    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
-    assert " 0 passed" not in done.stdout
+    sys.stdout.write("\n".join([*(run.stdout for run in runs), found.table(), ""]))
+    sys.stdout.write(f"{spent.ru_utime + spent.ru_stime:.0f} s of processor\n")
+    for run in runs:
+        assert run.returncode == 0, run.stdout[-20_000:] + run.stderr
+        assert " 0 passed" not in run.stdout
     # A link that schemathesis names in another way would be one that is never followed.
     assert set(found.times) <= found.links
     assert found.times.total() >= LEAST_TRANSITIONS, found.table()
@@ -98,23 +108,18 @@ def test_every_operation_answers_as_the_document_says(web: WebProcess, tmp_path:
         assert found.never == []
 
 
-def fuzz(web: WebProcess, folder: Path, *, examples: int, scenarios: int) -> subprocess.CompletedProcess[str]:
-    """Run schemathesis over the whole document; its report is `done.ndjson`."""
-    token, known = web.django(PEOPLE)
-    (folder / "known.json").write_text(json.dumps(known), "utf-8")
+def fuzz(web: WebProcess, folder: Path, *, examples: int, phases: str) -> subprocess.CompletedProcess[str]:
+    """Run phases of schemathesis over the whole document, with the settings in the folder and its report there."""
     seed = os.environ.get(SEED) or "1"
-    settings = folder / "schemathesis.toml"
-    # In a file, as a secret is given: a header on the command line would stand in the list of processes.
-    settings.write_text(SETTINGS.format(token=token, scenarios=scenarios, steps=STEPS), "utf-8")
     return subprocess.run(
         [
-            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings), "run"),
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml"), "run"),
             f"{web.origin}/api/schema/",
-            *("--checks", ",".join(CHECKS)),
+            *("--phases", phases, "--checks", ",".join(CHECKS)),
             *("--max-examples", str(examples), "--seed", seed),
             *("--generation-database", "none", "--suppress-health-check", "all", "--continue-on-failure"),
             *("--request-timeout", "60", "--warnings", "off", "--exclude-path-regex", f"{NO_ARCHIVES}$"),
-            *("--report", "ndjson", "--report-ndjson-path", str(folder / "done.ndjson")),
+            *("--report", "ndjson", "--report-ndjson-path", str(folder / f"{phases}.ndjson")),
         ],
         cwd=folder,
         env={
@@ -123,7 +128,7 @@ def fuzz(web: WebProcess, folder: Path, *, examples: int, scenarios: int) -> sub
             "PYTHONPATH": str(ROOT),
             "REPOMILL_FUZZ_KNOWN": str(folder / "known.json"),
             "REPOMILL_FUZZ_SEED": seed,
-            "REPOMILL_FUZZ_SHARE": "4" if examples == BOUNDED else "1",
+            "REPOMILL_FUZZ_SHARE": SHARE if examples == BOUNDED else "1",
         },
         capture_output=True,
         text=True,
