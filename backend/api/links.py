@@ -16,6 +16,7 @@ IDS: Final[Mapping[str, Mapping[str, str]]] = {
     "Credential": {"credential_id": "id"},
     "Execution": {"execution_id": "id"},
     "Export": {"export_id": "id"},
+    "KeptInputs": {"saved_id": "id", "workflow_id": "workflow"},
     "Member": {"user_id": "user"},
     "Organisation": {"organisation_id": "id"},
     "OrganisationMember": {"user_id": "user"},

@@ -9,7 +9,7 @@ import pytest
 
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from tests.integration.git_http_server import GitHttpServer
-from tests.integration.hosts.contract import PushContract
+from tests.integration.hosts.push_contract import PushContract
 
 pytestmark = pytest.mark.integration
 

@@ -125,8 +125,7 @@ def test_a_hook_refuses_in_its_own_words(server, store, tmp_path):
     assert "no pushes on Sunday" in refused.value.message
     assert "\x1b" not in refused.value.message
     assert not refused.value.retryable
-    # A connection that breaks on a busy machine may cost one; a refusal that was tried again would cost several.
-    assert len(pauses) < 2
+    assert pauses == []
 
 
 def test_a_token_opens_the_door_and_is_nowhere_else(server, store, tmp_path, credential_file):
@@ -286,9 +285,9 @@ def test_every_row_about_tokens_has_its_test():
         **dict.fromkeys(("005", "006", "007", "008", "012", "013"), planted),
         **dict.fromkeys(("009", "010", "011"), redirect),
         "014": test_what_is_said_of_a_failed_push_has_no_token,
-        "015": "contract.test_an_answer_with_another_address_moves_no_push",
+        "015": "faults_contract.test_an_answer_with_another_address_moves_no_push",
         "016": "test_canaries.test_no_file_has_one",
-        "017": "contract.test_a_rewritten_history_is_not_forced",
+        "017": "push_contract.test_a_rewritten_history_is_not_forced",
     }
     found = {row["id"].rpartition("-")[2] for row in corpus.rows("own/git_push_credentials")}
     assert found == set(where)

@@ -161,6 +161,34 @@ def test_a_run_is_started_and_followed_to_its_end(shop: Installation, way: Any, 
 
 
 @WAYS
+def test_what_a_run_would_do_is_looked_at_first(shop: Installation, way: Any) -> None:
+    asked: dict[str, Any] = {"workflow": "publish-note", "inputs": {"name": "looked-at"}, "project": "shop"}
+
+    async def story() -> Any:
+        async with way(shop, "ada") as client:
+            short = await use(client, "dry_run", **asked)
+            whole = await use(client, "dry_run", **asked, contents=True)
+            wrong = await refused(client, "dry_run", **{**asked, "inputs": {"name": "BAD"}})
+            tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        async with way(shop, "vera") as client:
+            return short, whole, wrong, tools["dry_run"], await refused(client, "dry_run", **asked)
+
+    short, whole, wrong, tool, viewer = asyncio.run(story())
+    kinds = [effect["kind"] for step in short["steps"] for effect in step["effects"]]
+    assert (short["outcome"], short["project"], kinds[0], kinds[-1]) == ("completed", "shop", "generates", "pushes")
+    files = {each["path"]: each for each in whole["files"]["files"]}
+    assert {"content", "diff"} < set(files["first.md"])
+    assert not [each for each in short["files"]["files"] if "content" in each]
+    assert (wrong["code"], wrong["field"], viewer["code"]) == ("invalid_input", "inputs.name", "permission_denied")
+    assert tool.annotations.read_only_hint
+    begun = shop.django(
+        "from backend.apps.workflows.models import WorkflowExecution\n"
+        "answer = WorkflowExecution.objects.filter(input_data__name='looked-at').count()"
+    )
+    assert begun == 0
+
+
+@WAYS
 def test_files_are_written_and_delivered(shop: Installation, way: Any, tmp_path: Path) -> None:
     folder = way.__name__
 
@@ -213,7 +241,7 @@ def test_tools_describe_themselves(shop: Installation, way: Any) -> None:
             return (await client.list_tools()).tools
 
     tools = {tool.name: tool for tool in asyncio.run(story())}
-    assert len(tools) == 17
+    assert len(tools) == 18
     assert all(tool.description and tool.input_schema["type"] == "object" for tool in tools.values())
     assert tools["read_file"].annotations.read_only_hint
     assert tools["delete_files"].annotations.destructive_hint

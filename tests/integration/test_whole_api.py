@@ -7,24 +7,36 @@ each, `make fuzz` many. A failure shows the request as a command line, and the s
 
 from __future__ import annotations
 
+import json
 import os
-import re
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.integration.web_process import WebProcess
+from tests.integration.fuzzing import followed
+from tests.integration.web_process import ROOT, WebProcess
 
 pytestmark = pytest.mark.integration
 
-SCENARIOS = 40
-"""How many sequences of requests are made at least. Each goes from what it has made to what can be done with it."""
 EXAMPLES = "REPOMILL_FUZZ_EXAMPLES"
 """How many random requests are made for each operation."""
 SEED = "REPOMILL_FUZZ_SEED"
+BOUNDED = 2
+"""Random requests for each operation in `make test`."""
+SHARE = "8"
+"""Of so many wrong values at a boundary `make test` sends one; `make fuzz` sends all."""
+SEQUENCES, OTHERS = "stateful", "examples,coverage,fuzzing"
+SCENARIOS, STEPS = 40, 24
+"""How many sequences of requests are made at least, and how long one is. Ten times as many make each link likely."""
+LEAST_TRANSITIONS, LEAST_LINKS = 100, 60
+"""What `make test` follows at least, of about 240 transitions along 105 of 163 links."""
+NO_ARCHIVES = "/files/archive/"
+"""It makes no archives; tests/unit/projects/test_api_archives.py does, hostile ones above all."""
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -33,9 +45,11 @@ CHECKS = (
     "response_schema_conformance",
 )
 SETTINGS = """
+hooks = "tests.integration.fuzzing.hooks"
 headers = {{ Authorization = "Bearer {token}" }}
 [phases.stateful]
-max-steps = 8
+max-steps = {steps}
+link-calibration = false
 [phases.stateful.generation]
 max-examples = {scenarios}
 [phases.stateful.inference]
@@ -46,11 +60,16 @@ PEOPLE = """
 from datetime import timedelta
 from rest_framework_simplejwt.tokens import AccessToken
 from backend.apps.authentication.models import User
+from backend.apps.projects.models import GeneratedProject, Project
+from backend.apps.projects.services.generations import generate
 user = User.objects.create_user("fuzzer", password="correct horse battery")
-User.objects.create_user("other", password="correct horse battery")
+others = [User.objects.create_user(f"other-{n}", password="correct horse battery") for n in range(8)]
+project = Project.objects.create(name="Fuzz", slug="fuzz", owner=user)
+generate(project=project, user=user, execution_id=None, readme="# Fuzz")
 token = AccessToken.for_user(user)
 token.set_exp(lifetime=timedelta(hours=12))
-answer = str(token)
+generation = {"project_id": str(project.pk), "generation_id": str(GeneratedProject.objects.get().pk)}
+answer = [str(token), [generation, *({"other_id": str(other.pk)} for other in others)]]
 """
 
 
@@ -64,27 +83,53 @@ def web(tmp_path: Path) -> Iterator[WebProcess]:
 
 
 def test_every_operation_answers_as_the_document_says(web: WebProcess, tmp_path: Path) -> None:
-    examples = int(os.environ.get(EXAMPLES) or "2")
-    settings = tmp_path / "schemathesis.toml"
+    examples = int(os.environ.get(EXAMPLES) or BOUNDED)
+    document = httpx.get(f"{web.origin}/api/schema/", headers={"Accept": "application/json"}, trust_env=False).json()
+    token, known = web.django(PEOPLE)
+    (tmp_path / "known.json").write_text(json.dumps(known), "utf-8")
+    settings = SETTINGS.format(token=token, scenarios=max(SCENARIOS, 10 * examples), steps=STEPS)
     # In a file, as a secret is given: a header on the command line would stand in the list of processes.
-    settings.write_text(SETTINGS.format(token=web.django(PEOPLE), scenarios=max(SCENARIOS, examples)), "utf-8")
-    done = subprocess.run(
+    (tmp_path / "schemathesis.toml").write_text(settings, "utf-8")
+    # Sequences first: the others remove what these begin with.
+    runs = [fuzz(web, tmp_path, examples=examples, phases=phases) for phases in (SEQUENCES, OTHERS)]
+    web.stop()
+    found = followed.read(tmp_path / f"{SEQUENCES}.ndjson", links=followed.links_of(document, without=NO_ARCHIVES))
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    sys.stdout.write("\n".join([*(run.stdout for run in runs), found.table(), ""]))
+    sys.stdout.write(f"{spent.ru_utime + spent.ru_stime:.0f} s of processor\n")
+    for run in runs:
+        assert run.returncode == 0, run.stdout[-20_000:] + run.stderr
+        assert " 0 passed" not in run.stdout
+    # A link that schemathesis names in another way would be one that is never followed.
+    assert set(found.times) <= found.links
+    assert found.times.total() >= LEAST_TRANSITIONS, found.table()
+    assert len(found.times) >= LEAST_LINKS, found.table()
+    if examples > BOUNDED:
+        assert found.never == []
+
+
+def fuzz(web: WebProcess, folder: Path, *, examples: int, phases: str) -> subprocess.CompletedProcess[str]:
+    """Run phases of schemathesis over the whole document, with the settings in the folder and its report there."""
+    seed = os.environ.get(SEED) or "1"
+    return subprocess.run(
         [
-            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings), "run"),
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml"), "run"),
             f"{web.origin}/api/schema/",
-            *("--checks", ",".join(CHECKS)),
-            *("--max-examples", str(examples), "--seed", os.environ.get(SEED) or "1"),
+            *("--phases", phases, "--checks", ",".join(CHECKS)),
+            *("--max-examples", str(examples), "--seed", seed),
             *("--generation-database", "none", "--suppress-health-check", "all", "--continue-on-failure"),
-            *("--request-timeout", "60", "--warnings", "off"),
-            # It makes no archives; tests/unit/projects/test_api_archives.py does, hostile ones above all.
-            *("--exclude-path-regex", "/files/archive/$"),
+            *("--request-timeout", "60", "--warnings", "off", "--exclude-path-regex", f"{NO_ARCHIVES}$"),
+            *("--report", "ndjson", "--report-ndjson-path", str(folder / f"{phases}.ndjson")),
         ],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        cwd=folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "PYTHONPATH": str(ROOT),
+            "REPOMILL_FUZZ_KNOWN": str(folder / "known.json"),
+            "REPOMILL_FUZZ_SEED": seed,
+            "REPOMILL_FUZZ_SHARE": SHARE if examples == BOUNDED else "1",
+        },
         capture_output=True,
         text=True,
     )
-    sys.stdout.write(done.stdout)
-    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
-    assert " 0 passed" not in done.stdout
-    assert re.search(r"\d+ covered / [1-9]\d* selected", done.stdout), done.stdout[-5000:]

@@ -12,7 +12,7 @@ keeps the installation: they may do everything, in every project.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -102,8 +102,15 @@ class Grant:
 
         Who may start work there has it write there, and there alone: a generation that could not write would be none.
         """
+        return replace(self.of_work(), project_id=self.project_id or project_id)
+
+    def of_work(self) -> Grant:
+        """Return the same with the writing that goes with starting work.
+
+        For whoever looks at several pieces of work at once, and asks about the projects that these are on alone.
+        """
         writing = {Scope.WRITE} if Scope.RUN in self.scopes else set()
-        return Grant(self.scopes | writing, self.project_id or project_id, self.token_id)
+        return replace(self, scopes=self.scopes | writing)
 
 
 def may(role: Role | None, right: Right) -> bool:

@@ -23,6 +23,7 @@ from backend.apps.exports.bulk_selectors import find_bulk_export, visible_bulk_e
 from backend.apps.exports.bulk_serializers import (
     BulkExportSerializer,
     BulkItemSerializer,
+    BulkReportSerializer,
     BulkStart,
     BulkWish,
     ItemFilters,
@@ -86,7 +87,9 @@ class BulkExportViewSet(ApiViewSet):
     @extend_schema(
         summary="Download a bulk export's report",
         parameters=[ReportFilters],
-        responses={(200, media): OpenApiTypes.STR for media in _TYPES.values()},
+        responses={
+            (200, media): BulkReportSerializer if form == "json" else OpenApiTypes.STR for form, media in _TYPES.items()
+        },
     )
     def report(self, request: Request, bulk_export_id: UUID) -> StreamingHttpResponse:
         """Download what became of every item as JSON or CSV, or every archive's digest as a manifest."""

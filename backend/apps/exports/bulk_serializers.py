@@ -95,6 +95,12 @@ class BulkItemSerializer(serializers.Serializer):  # type: ignore[type-arg]
     completed_at = serializers.DateTimeField(allow_null=True)
 
 
+class BulkReportSerializer(BulkExportSerializer):
+    """A bulk export, how far it is, and what became of every project."""
+
+    items = BulkItemSerializer(many=True)
+
+
 class ItemFilters(serializers.Serializer):  # type: ignore[type-arg]
     """Which items."""
 

@@ -101,6 +101,9 @@ class ScheduleRun(models.Model):
     )
     result = models.JSONField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
+    notified_url_at = models.DateTimeField(null=True, blank=True)
+    notified_email_at = models.DateTimeField(null=True, blank=True)
+    """When each of the two ways of telling had got through: neither is taken again for the other's sake."""
     notified_at = models.DateTimeField(null=True, blank=True)
     notify_failures = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)

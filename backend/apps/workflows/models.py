@@ -102,6 +102,11 @@ class SavedInputs(models.Model):
     inputs = models.JSONField(default=dict)
     updated_at = models.DateTimeField(auto_now=True)
 
+    replaced: bool = False
+    """Whether `save_inputs` has put them in the place of others of the name; in memory alone, as the next."""
+    left_out: tuple[str, ...] = ()
+    """Names of the secrets that it was given and has not kept."""
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["workflow", "user", "name"], name="one_set_of_inputs_per_name"),

@@ -8,10 +8,12 @@ from backend.apps.workflows.api.control import ExecutionControlViewSet
 from backend.apps.workflows.api.dry_runs import DryRunViewSet
 from backend.apps.workflows.api.events import EventViewSet
 from backend.apps.workflows.api.executions import ExecutionViewSet, StepTaskViewSet, StepViewSet
+from backend.apps.workflows.api.saved_inputs import SavedInputsViewSet
 from backend.apps.workflows.api.tasks import TaskViewSet
 from backend.apps.workflows.api.workflows import VersionViewSet, VocabularyViewSet, WorkflowViewSet
 
 WORKFLOW = "workflows/<uuid:workflow_id>/"
+SAVED = f"{WORKFLOW}saved-inputs/"
 EXECUTION = "workflows/executions/<uuid:execution_id>/"
 CONTROLS = ("pause", "resume", "cancel", "retry", "rerun")
 
@@ -27,6 +29,15 @@ urlpatterns = [
     path(f"{WORKFLOW}versions/<int:number>/", VersionViewSet.as_view({"get": "retrieve"}), name="workflow-version"),
     path(f"{WORKFLOW}execute/", ExecutionViewSet.as_view({"post": "execute"}), name="workflow-execute"),
     path(f"{WORKFLOW}dry-run/", DryRunViewSet.as_view({"post": "of_workflow"}), name="workflow-dry-run"),
+    path(SAVED, SavedInputsViewSet.as_view({"get": "list", "post": "create"}), name="all-saved-inputs"),
+    path(
+        f"{SAVED}<uuid:saved_id>/",
+        SavedInputsViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="saved-inputs",
+    ),
+    path(
+        f"{SAVED}<uuid:saved_id>/execute/", SavedInputsViewSet.as_view({"post": "execute"}), name="saved-inputs-execute"
+    ),
     path("workflows/executions/", ExecutionViewSet.as_view({"get": "list", "post": "create"}), name="executions"),
     path(EXECUTION, ExecutionViewSet.as_view({"get": "retrieve"}), name="execution"),
     path(f"{EXECUTION}state/", ExecutionViewSet.as_view({"get": "state"}), name="execution-state"),

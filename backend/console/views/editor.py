@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 
+from backend.api.turns import require_turn
 from backend.apps.authentication.roles import Right
 from backend.apps.projects.selectors import projects_with_right
 from backend.apps.workflows import step_types
@@ -27,7 +28,6 @@ from backend.apps.workflows.services import save_definition
 from backend.apps.workflows.services.dry_run import dry_run
 from backend.console.pages import form_page, user_of
 from backend.console.shown.dry_run import shown_dry_run
-from backend.console.turns import require_turn
 from backend.errors import InvalidInput, NotFound, PermissionRefused, RateLimited, RepomillError
 from backend.strict_json import NotJSON, read_json
 
@@ -107,7 +107,7 @@ def _checked(source: str) -> dict[str, Any]:
 def _looked(request: HttpRequest, source: str) -> dict[str, Any]:
     """Return what the definition would do with the inputs that are given beside it, or why that cannot be said."""
     try:
-        require_turn(request)
+        require_turn(user_of(request))
         definition = read_definition(source)
         run = dry_run(
             definition=definition,

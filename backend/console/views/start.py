@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 
+from backend.api.turns import require_turn
 from backend.apps.authentication.models import User
 from backend.apps.authentication.roles import Right
 from backend.apps.credentials.selectors import visible_credentials
@@ -35,7 +36,6 @@ from backend.apps.workflows.services.saved_inputs import (
 from backend.console.pages import action, form_page, is_partial, said, user_of
 from backend.console.shown.dry_run import shown_dry_run
 from backend.console.shown.form import bound_pages
-from backend.console.turns import require_turn
 from backend.errors import InvalidInput, NotFound, PermissionRefused, RateLimited, RepomillError
 
 MOST_PROJECTS = 500
@@ -116,7 +116,7 @@ class _Form:
         if answers.errors:
             return self.page(answers, status=422)
         try:
-            require_turn(self.request)
+            require_turn(self.user)
             found = dry_run(
                 definition=definition_of(self.version.pk),
                 inputs=answers.inputs,

@@ -52,6 +52,12 @@ def run(work: Work, *, user: User, server: Server, key: str | None = "task-1") -
     return calls.run(work, user=user, idempotency_key=key, transport=server.transport)
 
 
+def refused(status: int, **headers: str) -> httpx.Response:
+    return httpx.Response(
+        status, json={"detail": "No."}, headers={name.replace("_", "-"): headers[name] for name in headers}
+    )
+
+
 @pytest.fixture
 def server() -> Server:
     return Server([httpx.Response(200, json={"ok": True})])

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from backend.api.errors import IdempotencyKeyReused
+from backend.apps.agents.mcp_server.catalogue import TOOLS
 from backend.apps.agents.models import AgentAction
 from backend.apps.agents.selectors import actions_on, visible_actions
 from backend.apps.agents.services.agent_context import AgentContext
@@ -22,7 +23,8 @@ from backend.apps.projects.models import Project, ProjectMembership
 from backend.apps.workflows.definitions.check import check_definition
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.apps.workflows.services import save_definition
-from backend.errors import Conflict, InvalidInput, NotFound, PermissionRefused, RepomillError
+from backend.config.rates import Rate
+from backend.errors import Conflict, InvalidInput, NotFound, PermissionRefused, RateLimited, RepomillError
 
 CANARY = "c4n4ry-content"
 DEFINITION = {
@@ -272,6 +274,32 @@ def test_a_run_is_started_looked_at_and_controlled(agent: AgentContext, project:
     assert agent.runs.look(started["run"])["ended"]
     assert AgentAction.objects.filter(project_id=project.pk, action__startswith="runs.").count() == 11
     assert CANARY not in json.dumps(list(AgentAction.objects.values()), default=str)
+
+
+@pytest.mark.usefixtures("workflow")
+def test_what_a_run_would_do_is_told_and_nothing_is_done(agent: AgentContext, project: Project) -> None:
+    found = agent.runs.dry_run("note", {"text": CANARY})
+    assert (found["workflow"], found["project"], found["outcome"]) == ("note", project.slug, "completed")
+    (file,) = found["files"]["files"]
+    assert (file["status"], "content" in file, "diff" in file) == ("added", False, False)
+    (whole,) = agent.runs.dry_run("note", {"text": CANARY}, contents=True)["files"]["files"]
+    assert CANARY in whole["content"]
+    assert not WorkflowExecution.objects.exists()
+    rows = AgentAction.objects.filter(action="runs.dry_run")
+    assert [(row.project_id, row.status, row.about) for row in rows] == [(project.pk, "done", {"workflow": "note"})] * 2
+    with pytest.raises(InvalidInput):
+        agent.runs.dry_run("note", {"text": 7})
+    with pytest.raises(NotFound):
+        agent.runs.dry_run("nothing", {})
+
+
+@pytest.mark.usefixtures("workflow")
+def test_dry_runs_by_a_tool_are_counted_with_those_over_rest(agent: AgentContext, settings: Any) -> None:
+    settings.API_RATES = {**settings.API_RATES, "dry_run": Rate(2, 3600)}
+    given = {"workflow": "note", "inputs": {"text": "x"}}
+    assert [TOOLS["dry_run"].work(agent, given)["outcome"] for _ in range(2)] == ["completed"] * 2
+    with pytest.raises(RateLimited):
+        TOOLS["dry_run"].work(agent, given)
 
 
 @pytest.mark.usefixtures("workflow")

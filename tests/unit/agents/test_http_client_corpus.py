@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tests.corpus import rows
-from tests.unit.agents import test_answers, test_api_caller
+from tests.unit.agents import test_answers, test_api_caller, test_caller_retries, test_caller_tokens
 
 SHOWN_BY = {
-    "302 to other origin, Authorization": [test_api_caller.test_redirects_are_errors],
-    "302 to other origin, X-Api-Key / Idempotency-Key": [test_api_caller.test_redirects_are_errors],
-    "307/308 to other origin with body": [test_api_caller.test_redirects_are_errors],
-    "http->https same host redirect": [test_api_caller.test_redirects_are_errors],
+    "302 to other origin, Authorization": [test_caller_retries.test_redirects_are_errors],
+    "302 to other origin, X-Api-Key / Idempotency-Key": [test_caller_retries.test_redirects_are_errors],
+    "307/308 to other origin with body": [test_caller_retries.test_redirects_are_errors],
+    "http->https same host redirect": [test_caller_retries.test_redirects_are_errors],
     "HTTP_PROXY/HTTPS_PROXY in env": [test_api_caller.test_the_environment_has_no_say],
     "NETRC / ~/.netrc": [test_api_caller.test_the_environment_has_no_say],
     "absolute URL given as path": [test_api_caller.test_endpoints_elsewhere_are_refused_before_anything_is_sent],
@@ -29,15 +29,15 @@ SHOWN_BY = {
     "response 10 GB / slow drip / gzip bomb": [
         test_answers.test_an_endless_answer_is_cut_off,
         test_answers.test_a_compressed_answer_is_refused_unread,
-        test_api_caller.test_the_deadline_covers_all_tries,
-        test_api_caller.test_an_answer_that_drips_ends_at_the_deadline,
+        test_caller_retries.test_the_deadline_covers_all_tries,
+        test_caller_retries.test_an_answer_that_drips_ends_at_the_deadline,
     ],
     "JSON response with lone surrogate or NaN": [test_answers.test_what_is_no_json_is_an_error_that_says_so],
     "JWT expired mid-run": [
-        test_api_caller.test_tokens_are_minted_anew_before_they_expire,
-        test_api_caller.test_one_401_gets_a_fresh_token,
-        test_api_caller.test_a_second_401_is_the_answer,
-        test_api_caller.test_a_token_that_expires_between_two_tries_of_one_call_is_renewed,
+        test_caller_tokens.test_tokens_are_minted_anew_before_they_expire,
+        test_caller_tokens.test_one_401_gets_a_fresh_token,
+        test_caller_tokens.test_a_second_401_is_the_answer,
+        test_caller_tokens.test_a_token_that_expires_between_two_tries_of_one_call_is_renewed,
     ],
     "DNS rebinding of platform host": [test_api_caller.test_a_call_goes_to_the_api_as_the_user],
 }

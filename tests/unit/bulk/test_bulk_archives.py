@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from backend.apps.authentication.models import User
+from backend.apps.authentication.grants import grant_of
+from backend.apps.authentication.models import ServiceToken, User
+from backend.apps.authentication.services.service_tokens import add_token
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.services import bulk_archives
 from backend.apps.exports.services.bulk_advance import advance, advance_all
@@ -95,6 +97,75 @@ def test_nobody_exports_what_they_may_not_change_any_more(world):
     assert items_of(bulk) == {"p0": "completed", "p1": "failed", "p2": "completed"}
     # Nothing was made of what is not theirs.
     assert not Archive.objects.filter(generated_project__project__slug="p1").exists()
+
+
+def started_with_a_token(world, scopes):
+    """Start a bulk export of three projects as a service token does, and return both, once it is planned."""
+    token = add_token(user=world.user, name="ci", scopes=scopes).row
+    world.projects(3)
+    world.user.grant = grant_of(token)
+    bulk = world.start()
+    world.user.grant = None
+    world.work(1)
+    return token, bulk
+
+
+def tries():
+    return dict(TaskExecution.objects.filter(method="bulk.deliver").values_list("key", "attempt"))
+
+
+@pytest.mark.parametrize("operator", [True, False])
+def test_what_a_token_started_is_delivered_together_as_well(world, operator):
+    User.objects.update(is_superuser=operator)
+    world.user.refresh_from_db()
+    _, bulk = started_with_a_token(world, ["run"])
+    assert all(TaskExecution.objects.filter(method="bulk.deliver").values_list("grant", flat=True))
+    # All with the one message that was sent: what is handed back has another one.
+    assert world.work() == 1
+    assert items_of(bulk) == {"p0": "completed", "p1": "completed", "p2": "completed"}
+    assert set(tries().values()) == {1}
+
+
+def test_a_token_delivers_together_what_its_user_may_change_and_nothing_else(world):
+    User.objects.update(is_superuser=False)
+    world.user.refresh_from_db()
+    _, bulk = started_with_a_token(world, ["run"])
+    Project.objects.filter(slug="p1").update(owner=User.objects.create(username="somebody"))
+    world.work()
+    assert items_of(bulk) == {"p0": "completed", "p1": "failed", "p2": "completed"}
+    assert not Archive.objects.filter(generated_project__project__slug="p1").exists()
+
+
+def read_only(token):
+    # Scopes never change; what a task has kept is all that is asked.
+    kept = {"scopes": ["read"], "project": None, "token": str(token.pk)}
+    TaskExecution.objects.filter(method="bulk.deliver").update(grant=kept)
+
+
+def damaged(token):
+    TaskExecution.objects.filter(method="bulk.deliver").update(grant={"scopes": "all"})
+
+
+def expired(token):
+    ServiceToken.objects.filter(pk=token.pk).update(expires_at=timezone.now())
+
+
+@pytest.mark.parametrize("end", [lambda token: token.delete(), expired, read_only, damaged])
+def test_with_a_token_that_is_good_for_it_no_more_nothing_is_delivered(world, end):
+    token, bulk = started_with_a_token(world, ["run"])
+    end(token)
+    world.work()
+    assert set(items_of(bulk).values()) == {"failed"}
+    assert not Archive.objects.exists()
+
+
+def test_a_token_for_one_project_delivers_no_other_one(world):
+    token, bulk = started_with_a_token(world, ["run"])
+    mine = Project.objects.get(slug="p1")
+    kept = {"scopes": ["read", "run"], "project": str(mine.pk), "token": str(token.pk)}
+    TaskExecution.objects.filter(method="bulk.deliver").update(grant=kept)
+    world.work()
+    assert items_of(bulk) == {"p0": "failed", "p1": "completed", "p2": "failed"}
 
 
 def test_a_large_project_has_a_message_of_its_own(world, monkeypatch):

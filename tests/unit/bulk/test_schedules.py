@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -341,6 +342,55 @@ def test_a_failed_run_is_told_once_and_signed(world, nightly, receiver):
     assert digest == expected
     assert json.loads(body)["error"]["code"] == "items_failed"
     assert [message.to for message in mail.outbox] == [["ops@example.org"]]
+
+
+def fail_a_run(world, nightly, **wanted):
+    world.projects(1)
+    nightly(**wanted)
+
+    def refuse(claimed):
+        raise RemoteRefused("no")
+
+    do_round(now=moment("2026-01-02T02:00"))
+    world.work(1)
+    world.service = refuse
+    world.work()
+
+
+def nobody_listens() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def test_what_was_told_is_not_told_again_because_the_mail_does_not_get_out(world, nightly, receiver, settings):
+    working = settings.EMAIL_BACKEND
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", nobody_listens()
+    fail_a_run(world, nightly, notify_url=receiver.url, notify_email=["ops@example.org"])
+    for minute in (1, 2, 5):
+        do_round(now=moment(f"2026-01-02T02:0{minute}"))
+    assert (len(receiver.got), len(mail.outbox)) == (1, 0)
+    run = ScheduleRun.objects.get()
+    assert (run.notified_at, run.notified_email_at, run.notify_failures) == (None, None, 3)
+    assert run.notified_url_at == moment("2026-01-02T02:01")
+    settings.EMAIL_BACKEND = working
+    for minute in (20, 21):
+        do_round(now=moment(f"2026-01-02T02:{minute}"))
+    assert (len(receiver.got), len(mail.outbox)) == (1, 1)
+    assert ScheduleRun.objects.get().notified_at == moment("2026-01-02T02:20")
+
+
+def test_the_mail_goes_out_whatever_the_other_way_does_and_once(world, nightly, receiver):
+    receiver.status = 500
+    fail_a_run(world, nightly, notify_url=receiver.url, notify_email=["ops@example.org"])
+    for minute in (1, 2, 5):
+        do_round(now=moment(f"2026-01-02T02:0{minute}"))
+    assert (len(receiver.got), len(mail.outbox)) == (3, 1)
+    receiver.status = 204
+    for minute in (20, 21):
+        do_round(now=moment(f"2026-01-02T02:{minute}"))
+    assert (len(receiver.got), len(mail.outbox)) == (4, 1)
 
 
 @pytest.mark.parametrize(

@@ -300,4 +300,6 @@ def test_each_project_of_a_bulk_export_is_delivered_with_the_tokens_rights(
     assert item.grant == as_json(Grant(frozenset({Scope.READ, Scope.RUN}), None, token.row.pk))
     if revoked:
         token.row.delete()
+        # Of those that go together none is done; each then has a message of its own, and is told why.
+        assert do(item).status == "pending"
     assert do(item).status == ("failed" if revoked else "completed"), item.error

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backend.apps.authentication.models import User
-from backend.apps.workflows import step_types
+from backend.apps.workflows import services, step_types
 from backend.apps.workflows.definitions.check import check_definition
 from backend.apps.workflows.execution.claim import ClaimedTask
 from backend.apps.workflows.execution.run import Completed, Outcome, execute
@@ -123,3 +123,13 @@ def task_of(execution: WorkflowExecution, step: str, position: int = 0) -> TaskE
 def kinds(execution: WorkflowExecution) -> list[str]:
     """Return the kinds of an execution's events, in order."""
     return list(execution.events.order_by("sequence").values_list("kind", flat=True))
+
+
+@pytest.fixture
+def act(user):
+    """Does one control to an execution, for the user."""
+
+    def do(control: str, execution, **more):
+        return getattr(services, control)(execution_id=execution.pk, user=user, **more)
+
+    return do

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from backend.apps.agents.mcp_server.tools import LONGEST_WAIT, Tool
+from backend.api.turns import require_turn
+from backend.apps.agents.mcp_server.tools import LONGEST_WAIT, Arguments, Tool
+from backend.apps.agents.services.agent_context import AgentContext
 from backend.apps.agents.services.agent_deliveries import HOSTS
 from backend.apps.agents.services.agent_runs import CONTROLS
 from backend.apps.exports.services.links import LONGEST_SECONDS, SECONDS
 from backend.apps.projects.models import Archive
+from backend.apps.workflows.services.dry_run import ITEMS, MOST_ITEMS
 
 TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 4096}
 PROJECT = {**TEXT, "description": "The project's id or slug; see list_projects."}
@@ -41,6 +44,24 @@ FILE = {
         "executable": {"type": "boolean", "default": False},
     },
 }
+STARTED = {
+    "workflow": {**TEXT, "description": "Its name; see list_workflows."},
+    "inputs": {"type": "object", "default": {}, "description": "What the workflow's input schema asks for."},
+    "project": PROJECT,
+    "version": {"type": "integer", "minimum": 1, "description": "Of the workflow; default the newest."},
+}
+
+
+def _dry_run(agent: AgentContext, given: Arguments) -> dict[str, Any]:
+    require_turn(agent.user)
+    return agent.runs.dry_run(
+        given["workflow"],
+        given.get("inputs", {}),
+        version=given.get("version"),
+        items=given.get("items", ITEMS),
+        contents=given.get("contents", False),
+    )
+
 
 _RUNS = [
     Tool(
@@ -61,17 +82,35 @@ _RUNS = [
         name="start_run",
         description="Start a run of a workflow. It goes on in the background, whatever becomes of this connection;"
         " follow it with follow_run.",
-        properties={
-            "workflow": {**TEXT, "description": "Its name; see list_workflows."},
-            "inputs": {"type": "object", "default": {}, "description": "What the workflow's input schema asks for."},
-            "project": PROJECT,
-            "version": {"type": "integer", "minimum": 1, "description": "Of the workflow; default the newest."},
-            "key": KEY,
-        },
+        properties={**STARTED, "key": KEY},
         required=("workflow",),
         work=lambda agent, given: agent.runs.start(
             given["workflow"], given.get("inputs", {}), version=given.get("version"), key=given.get("key")
         ),
+    ),
+    Tool(
+        name="dry_run",
+        description="Say what start_run would do, with the same arguments, and do nothing of it: which files it would"
+        " generate, which requests it would send, where it would push. What only the run can tell stands between « and"
+        " ».",
+        properties={
+            **STARTED,
+            "items": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MOST_ITEMS,
+                "default": ITEMS,
+                "description": "Of a step with `each`, how many items are worked out one by one.",
+            },
+            "contents": {
+                "type": "boolean",
+                "default": False,
+                "description": "Also what the files would hold, and how that differs from what the project has.",
+            },
+        },
+        required=("workflow",),
+        work=_dry_run,
+        reads=True,
     ),
     Tool(
         name="follow_run",

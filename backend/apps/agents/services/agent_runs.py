@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from backend.api.idempotency_keys import check_key, claim_key, require_same
+from backend.apps.agents.models import AgentAction
 from backend.apps.agents.services.acting import Acting
 from backend.apps.authentication.models import User
 from backend.apps.authentication.roles import Right
@@ -18,9 +19,12 @@ from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import project_by_slug_or_id
 from backend.apps.workflows.access import get_execution
 from backend.apps.workflows.definition_selectors import get_version, visible_workflows
+from backend.apps.workflows.dry_run_json import dry_run_as_json
+from backend.apps.workflows.execution.reading import definition_of
 from backend.apps.workflows.models import WorkflowExecution, WorkflowVersion
 from backend.apps.workflows.selectors import events_after, standing_word, steps_of
 from backend.apps.workflows.services import cancel_execution, pause_execution, resume_execution, start_execution
+from backend.apps.workflows.services.dry_run import ITEMS, dry_run
 from backend.errors import InvalidInput, NotFound, PermissionRefused
 
 MOST_WORKFLOWS = 200
@@ -61,15 +65,9 @@ class AgentRuns:
         """
         user = self.acting.user
         with self.acting.anywhere("runs.start", Right.RUN, workflow=workflow, version=version, key=key) as row:
-            where = self.acting.project or inputs.get("project")
-            wanted = get_version(user=user, workflow=workflow, number=version, project=where and str(where))
+            wanted = self._version(workflow, inputs, version)
             project, complete = _on_project(self.acting, wanted, inputs)
-            if project is not None:
-                self.acting.belongs_to(row, project.pk, project.slug)
-            elif user.grant is not None and user.grant.project_id is not None:
-                raise PermissionRefused(
-                    "The token is for one project alone.", field="project", hint="Name the project."
-                )
+            self._note_project(row, project)
 
             def begin() -> dict[str, Any]:
                 run = start_execution(
@@ -85,6 +83,53 @@ class AgentRuns:
                 return begin()
             said = [workflow, wanted.number, str(project.pk) if project else None, inputs]
             return _once(user, key, said=said, begin=begin)
+
+    def dry_run(
+        self,
+        workflow: str,
+        inputs: dict[str, Any],
+        *,
+        version: int | None = None,
+        items: int = ITEMS,
+        contents: bool = False,
+    ) -> dict[str, Any]:
+        """Return what a run of a workflow would do. Nothing is done, and nothing but this question is recorded.
+
+        version: its number; default the newest. items: of a step with `each`, how many are worked out one by one.
+        contents: also what the files would hold, and how that differs. Raises as `start` does.
+        """
+        user = self.acting.user
+        with self.acting.anywhere("runs.dry_run", Right.RUN, workflow=workflow, version=version) as row:
+            wanted = self._version(workflow, inputs, version)
+            project, complete = _on_project(self.acting, wanted, inputs)
+            self._note_project(row, project)
+            found = dry_run_as_json(
+                dry_run(
+                    definition=definition_of(wanted.pk),
+                    inputs=complete,
+                    user=user,
+                    project=project.pk if project else None,
+                    items=items,
+                )
+            )
+        if not contents and found["files"]:
+            found["files"]["files"] = [
+                {name: value for name, value in each.items() if name not in {"content", "diff"}}
+                for each in found["files"]["files"]
+            ]
+        return found
+
+    def _version(self, workflow: str, inputs: dict[str, Any], number: int | None) -> WorkflowVersion:
+        where = self.acting.project or inputs.get("project")
+        return get_version(user=self.acting.user, workflow=workflow, number=number, project=where and str(where))
+
+    def _note_project(self, row: AgentAction, project: Project | None) -> None:
+        """Say in the trail which project it is. Raises PermissionRefused for none, where the token is for one alone."""
+        grant = self.acting.user.grant
+        if project is not None:
+            self.acting.belongs_to(row, project.pk, project.slug)
+        elif grant is not None and grant.project_id is not None:
+            raise PermissionRefused("The token is for one project alone.", field="project", hint="Name the project.")
 
     def look(self, run: UUID | str, *, after: int = 0, noted: bool = True) -> dict[str, Any]:
         """Return where a run stands: its status, each step's, its outputs or error, and the events after a number.

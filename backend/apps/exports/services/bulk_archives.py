@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from backend.apps.authentication.grants import from_json, require_live
 from backend.apps.authentication.roles import Right
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
 from backend.apps.exports.destination import ARCHIVES
@@ -132,9 +134,7 @@ def _deliver(bulk: BulkExport, deliveries: list[_Delivery]) -> set[UUID]:
 
 def _possible(bulk: BulkExport, deliveries: list[_Delivery]) -> list[_Delivery]:
     """Return those whose project the user may export now, and that no earlier attempt has begun."""
-    projects = [delivery.item.project_id for delivery in deliveries if delivery.item.project_id is not None]
-    mine = projects_with_right(user=bulk.created_by, right=Right.WRITE).filter(pk__in=projects)
-    may = set(mine.values_list("pk", flat=True))
+    may = _may_export(bulk, deliveries)
     keys = [delivery.claimed.key for delivery in deliveries]
     begun = set(RepositoryExport.objects.filter(key__in=keys).values_list("key", flat=True))
     generations = [delivery.item.generation_id for delivery in deliveries]
@@ -142,14 +142,35 @@ def _possible(bulk: BulkExport, deliveries: list[_Delivery]) -> list[_Delivery]:
         (archive.generated_project_id, archive.commit): archive
         for archive in Archive.objects.filter(generated_project__in=generations, format=bulk.export_type)
     }
-    found = [
-        delivery for delivery in deliveries if delivery.item.project_id in may and delivery.claimed.key not in begun
-    ]
+    found = [delivery for delivery in deliveries if delivery.claimed.id in may and delivery.claimed.key not in begun]
     for delivery in found:
         generation = delivery.item.generation
         if generation is not None:
             delivery.archive = archives.get((generation.pk, generation.commit))
     return found
+
+
+def _may_export(bulk: BulkExport, deliveries: list[_Delivery]) -> set[UUID]:
+    """Return the tasks whose project the user may export now, with the token that they were started with, if any.
+
+    Raises PermissionRefused once that token has ended.
+    """
+    if not deliveries:
+        return set()
+    kept = deliveries[0].claimed.grant
+    alike = [delivery for delivery in deliveries if delivery.claimed.grant == kept]
+    user = copy(bulk.created_by)
+    try:
+        grant = from_json(kept)
+    except ValueError:
+        # By itself each is refused as work with a damaged grant is.
+        return set()
+    require_live(grant)
+    user.grant = grant and grant.of_work()
+    projects = [delivery.item.project_id for delivery in alike if delivery.item.project_id is not None]
+    mine = projects_with_right(user=user, right=Right.WRITE).filter(pk__in=projects)
+    may = set(mine.values_list("pk", flat=True))
+    return {delivery.claimed.id for delivery in alike if delivery.item.project_id in may}
 
 
 def _packaged(bulk: BulkExport, delivery: _Delivery) -> bool:

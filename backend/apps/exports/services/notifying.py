@@ -2,7 +2,8 @@
 
 The request's body is signed with a key that belongs to the schedule alone (`signing_key`); the header `X-Repomill-
 Signature` has `t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.BODY`. The receiver refuses what is older than it likes.
-A notification that does not get through is tried again with growing pauses, a few times.
+A notification that does not get through is tried again with growing pauses, a few times. The two ways are independent:
+one that got through is not taken again because the other has not.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import hmac
 import json
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -53,7 +55,7 @@ def notify_about(*, now: datetime) -> None:
             continue
         # Whoever gets this try has it alone; one that is lost with its worker is the next one's.
         mine = ScheduleRun.objects.filter(pk=run.pk, notified_at=None, notify_failures=run.notify_failures)
-        if mine.update(notify_failures=F("notify_failures") + 1) and _told(run, now=now):
+        if mine.update(notify_failures=F("notify_failures") + 1) and _told_by_all(run, now=now):
             ScheduleRun.objects.filter(pk=run.pk).update(notified_at=now)
 
 
@@ -69,27 +71,40 @@ def message_about(run: ScheduleRun) -> dict[str, Any]:
     }
 
 
-def _told(run: ScheduleRun, *, now: datetime) -> bool:
-    message = message_about(run)
-    try:
-        if run.schedule.notify_url:
-            _post(run.schedule, message, now=now)
-        if run.schedule.notify_email:
-            error = run.error or {}
-            lines = [f"{error.get('code', '')}: {error.get('message', '')}", f"It was due at {message['due_at']}."]
-            if run.bulk_export_id:
-                lines.append(f"See: repomill bulk show {str(run.bulk_export_id)[:8]}")
-            subject = f"Repomill: the schedule {run.schedule.name} has failed"
-            send_mail(subject, "\n".join(lines), None, run.schedule.notify_email)
-    except (requests.exceptions.RequestException, RepomillError, OSError) as error:
-        # Only the kind: its text may hold the URL, and a URL may hold what is nobody's business.
-        logger.warning("schedule %s could not tell of its failure: %s", run.schedule.name, type(error).__name__)
-        return False
-    return True
+def _told_by_all(run: ScheduleRun, *, now: datetime) -> bool:
+    """Take each way that is wanted and has not got through yet. Returns whether all have."""
+    ways: list[tuple[str, bool, Callable[..., None]]] = [
+        ("notified_url_at", bool(run.schedule.notify_url), _post),
+        ("notified_email_at", bool(run.schedule.notify_email), _mail),
+    ]
+    told = True
+    for column, wanted, send in ways:
+        if not wanted or getattr(run, column) is not None:
+            continue
+        try:
+            send(run, now=now)
+        except (requests.exceptions.RequestException, RepomillError, OSError) as error:
+            # Only the kind: its text may hold the URL, and a URL may hold what is nobody's business.
+            logger.warning("schedule %s could not tell of its failure: %s", run.schedule.name, type(error).__name__)
+            told = False
+        else:
+            # At once, and not with the other: a worker that is lost between the two has told by one.
+            ScheduleRun.objects.filter(pk=run.pk).update(**{column: now})
+    return told
 
 
-def _post(schedule: ExportSchedule, message: dict[str, Any], *, now: datetime) -> None:
-    body = json.dumps(message, ensure_ascii=False).encode()
+def _mail(run: ScheduleRun, *, now: datetime) -> None:  # noqa: ARG001  (as the other way is called)
+    error = run.error or {}
+    lines = [f"{error.get('code', '')}: {error.get('message', '')}", f"It was due at {run.due_at.isoformat()}."]
+    if run.bulk_export_id:
+        lines.append(f"See: repomill bulk show {str(run.bulk_export_id)[:8]}")
+    subject = f"Repomill: the schedule {run.schedule.name} has failed"
+    send_mail(subject, "\n".join(lines), None, run.schedule.notify_email)
+
+
+def _post(run: ScheduleRun, *, now: datetime) -> None:
+    schedule = run.schedule
+    body = json.dumps(message_about(run), ensure_ascii=False).encode()
     headers = {
         "Content-Type": "application/json",
         SIGNATURE: signature(body, key=signing_key(schedule), seconds=int(now.timestamp())),

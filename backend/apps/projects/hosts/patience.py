@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from backend.errors import RateLimited, RepomillError, TemporaryFailure
 
@@ -12,6 +20,7 @@ TRIES = 4
 SECONDS = 10.0
 FRESH_TRIES = 14
 FRESH_SECONDS = 40.0
+logger = logging.getLogger(__name__)
 
 
 def patiently(
@@ -32,5 +41,13 @@ def patiently(
         | stop_after_delay(FRESH_SECONDS if fresh else SECONDS),
         wait=wait_random_exponential(multiplier=0.25, max=3),
         sleep=sleep,
+        before_sleep=_say,
         reraise=True,
     )
+
+
+def _say(state: RetryCallState) -> None:
+    """Say why something is tried again: where it works out in the end nobody else would."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, RepomillError):
+        logger.info("try %d is followed by another: %s: %s", state.attempt_number, error.code, error.message)

@@ -30,7 +30,7 @@ _COLUMNS = Columns(
 def claim_together(task_ids: Sequence[UUID], *, worker: str, now: datetime) -> list[ClaimedTask]:
     """Claim those of the tasks that wait to be tried for the first time. Others have them, or none has, if it is none.
 
-    A task that a service token started is not among them: what the token is good for is looked at for each by itself.
+    Each says by its `grant` what the service token was good for that started it: whoever does them looks at that.
     """
     if not task_ids:
         return []
@@ -42,7 +42,6 @@ def claim_together(task_ids: Sequence[UUID], *, worker: str, now: datetime) -> l
             "lease_expires_at" = %(lease_expires_at)s, "next_publish_at" = NULL
         WHERE "id" IN ({", ".join(f"%({name})s" for name in names)}) AND "ready" AND "status" = 'pending'
             AND "attempt" = 0 AND "not_before" IS NULL AND "cancel_requested_at" IS NULL AND "execution_id" IS NULL
-            AND "grant" IS NULL
         RETURNING {_COLUMNS.text}
     """  # noqa: S608  (names of columns and of parameters)
     return [as_claimed(_COLUMNS.read(row), now, step_id="") for row in fetch(claiming, parameters)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from backend.api.filters import Filters
@@ -16,6 +17,7 @@ class EventSerializer(serializers.ModelSerializer[ExecutionEvent]):
 
     sequence = serializers.IntegerField(read_only=True, help_text="Counts from 1 without gaps.")
     kind = serializers.CharField(read_only=True, help_text="What happened; a stable word.")
+    task_id = serializers.UUIDField(read_only=True, allow_null=True, help_text="Null for what is no task's.")
     data = serializers.DictField(read_only=True)  # type: ignore[assignment]  # a field of that name
 
     class Meta:
@@ -24,6 +26,8 @@ class EventSerializer(serializers.ModelSerializer[ExecutionEvent]):
         read_only_fields = fields
 
 
+# One page is one thing, though the action is called `list`.
+@extend_schema_serializer(many=False)
 class EventPageSerializer(serializers.Serializer[Any]):
     """A stretch of an execution's history."""
 

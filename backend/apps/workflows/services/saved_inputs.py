@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from backend.apps.authentication.models import User
+from backend.apps.workflows.definition_selectors import get_workflow
 from backend.apps.workflows.definitions.json_values import check_json
 from backend.apps.workflows.definitions.secret_inputs import is_secret_input
 from backend.apps.workflows.models import SavedInputs, Workflow
@@ -35,19 +38,32 @@ def save_inputs(
         raise Conflict(
             f"You have kept inputs of this workflow by {MOST} names.", hint="Remove one that you do not need."
         )
-    saved, _ = SavedInputs.objects.update_or_create(user=user, workflow=workflow, name=name, defaults={"inputs": plain})
+    saved, new = SavedInputs.objects.update_or_create(
+        user=user, workflow=workflow, name=name, defaults={"inputs": plain}
+    )
+    saved.replaced = not new
+    saved.left_out = tuple(key for key in inputs if key not in plain)
     return saved
 
 
-def saved_inputs(*, user: User, workflow: Workflow) -> list[SavedInputs]:
+def saved_inputs(*, user: User, workflow: Workflow) -> QuerySet[SavedInputs]:
     """Return what the user has kept of a workflow, by name, without the inputs themselves."""
-    return list(SavedInputs.objects.filter(user=user, workflow=workflow).defer("inputs").order_by("name"))
+    return SavedInputs.objects.filter(user=user, workflow=workflow).defer("inputs").order_by("name")
 
 
 def get_saved_inputs(*, user: User, saved_id: UUID) -> SavedInputs:
     """Return one of the user's. Raises NotFound; another's is none."""
     found = SavedInputs.objects.filter(user=user, pk=saved_id).select_related("workflow").first()
     if found is None:
+        raise NotFound("There are no such saved inputs.", field="saved")
+    return found
+
+
+def saved_inputs_of(*, user: User, workflow_id: UUID, saved_id: UUID) -> SavedInputs:
+    """Return one of the user's that is for that workflow. Raises NotFound, also where they see the workflow no more."""
+    workflow = get_workflow(user=user, workflow_id=workflow_id)
+    found = get_saved_inputs(user=user, saved_id=saved_id)
+    if found.workflow_id != workflow.pk:
         raise NotFound("There are no such saved inputs.", field="saved")
     return found
 

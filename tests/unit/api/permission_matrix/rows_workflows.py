@@ -10,9 +10,11 @@ from typing import Any
 from django.utils import timezone
 
 from backend.apps.workflows.definitions.check import check_definition
-from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution, WorkflowVersion
+from backend.apps.workflows.models import SavedInputs, StepExecution, TaskExecution, WorkflowExecution, WorkflowVersion
 from backend.apps.workflows.services import enqueue_method, save_definition, start_execution
+from backend.apps.workflows.services.saved_inputs import save_inputs
 from tests.unit.api.permission_matrix.table import (
+    Answers,
     Row,
     controlling,
     own,
@@ -31,6 +33,11 @@ CALL: dict[str, Any] = {"method": "generation.write_file", "arguments": {"path":
 
 def version(world: World) -> WorkflowVersion:
     return save_definition(check_definition(DEFINITION), project_id=world.project.pk)
+
+
+def saved(world: World) -> SavedInputs:
+    workflow = version(world).workflow
+    return save_inputs(user=world.owner, workflow=workflow, name="nightly", inputs={}, schema={})
 
 
 def execution(world: World) -> WorkflowExecution:
@@ -63,9 +70,13 @@ def doubt(world: World) -> object:
 OBJECTS = {
     "workflow_id": lambda world: version(world).workflow_id,
     "number": lambda world: version(world).number,
+    "saved_id": lambda world: saved(world).pk,
     "execution_id": lambda world: execution(world).pk,
     "task_id": lambda world: task(world).pk,
 }
+SAVED = "workflows/<uuid:workflow_id>/saved-inputs/"
+THEIRS = Answers(401, 404, 404, 404, 404, 200, 404, 403, 200, 403, 403)
+"""For what the owner alone has, also where others see the project."""
 RUN = "workflows/executions/<uuid:execution_id>/"
 
 ROWS = [
@@ -81,6 +92,17 @@ ROWS = [
     Row("POST", "workflows/<uuid:workflow_id>/execute/", running(202), body={"project": "mill"}),
     Row("POST", "workflows/<uuid:workflow_id>/dry-run/", running(200), body={"project": "mill"}),
     Row("POST", "workflows/dry-run/", running(200), body={"definition": DEFINITION, "project": "mill"}),
+    Row("GET", SAVED, seeing()),
+    # Whoever sees a workflow may keep inputs for it, for themselves; the owner's are nobody else's.
+    Row("POST", SAVED, Answers(401, 404, 201, 201, 201, 201, 201, 403, 201, 403, 403), body={"name": "mine"}),
+    Row("GET", f"{SAVED}<uuid:saved_id>/", THEIRS._replace(token_read=200, token_run=200, token_manage=200)),
+    Row("DELETE", f"{SAVED}<uuid:saved_id>/", THEIRS._replace(owner=204, token_write=204)),
+    Row(
+        "POST",
+        f"{SAVED}<uuid:saved_id>/execute/",
+        THEIRS._replace(owner=202, token_write=403, token_run=202),
+        body={"project": "mill"},
+    ),
     Row("GET", "workflows/executions/", own()),
     Row("POST", "workflows/executions/", running(202), body={"workflow": "hello", "project": "mill"}, prepare=version),
     Row("GET", RUN, seeing()),
