@@ -22,12 +22,14 @@ from backend.apps.exports.bulk_selectors import (
 )
 from backend.apps.exports.bulk_serializers import ItemFilters
 from backend.apps.exports.services.bulk_reports import FORMATS, report
-from backend.console.lists import cut, narrowed
+from backend.console.lists import cut, narrowed, numbered
 from backend.console.pages import attachment, is_partial, page, user_of
 from backend.console.shown import bulk as shown
 from backend.errors import InvalidInput
 
 TYPES = {"json": ("application/json", "json"), "csv": ("text/csv", "csv"), "manifest": ("text/plain", "sha256")}
+ITEMS = 50
+"""Items on a page."""
 
 
 @page
@@ -93,7 +95,7 @@ def _board(bulk: BulkExport) -> dict[str, Any]:
 
 def _items(request: HttpRequest, bulk: BulkExport) -> dict[str, Any]:
     filters, wrong = narrowed(request, ItemFilters)
-    part = cut(request, with_tasks(items_of(bulk, **filters)), ordering=("position", "id"))
+    part = numbered(request, with_tasks(items_of(bulk, **filters)), size=ITEMS)
     return {
         "part": part,
         "items": [shown.ItemRow.of(item, item_standing(item)) for item in part.rows],

@@ -26,7 +26,7 @@ from backend.apps.exports.credential_uses import uses_of
 from backend.apps.exports.quota_selectors import quotas_of
 from backend.apps.projects.selectors import projects_with_right, visible_projects
 from backend.console.asking import Asking
-from backend.console.lists import cut
+from backend.console.lists import numbered
 from backend.console.pages import action, back_of, form_page, page, user_of
 from backend.console.shown import credentials as shown
 from backend.console.wishes import credential_schema, value_schema
@@ -40,7 +40,7 @@ MOST_PROJECTS = 500
 def credentials(request: HttpRequest) -> HttpResponseBase:
     """List the credentials that the user can name."""
     user = user_of(request)
-    part = cut(request, namable_credentials(user=user), ordering=("name", "id"))
+    part = numbered(request, namable_credentials(user=user))
     now = timezone.now()
     uses = uses_of(user=user, credentials=part.rows)
     quotas = quotas_of(part.rows, now=now) or {}

@@ -17,7 +17,7 @@ from backend.apps.exports.schedule_calendar import calendar_days
 from backend.apps.exports.schedule_models import ScheduleRun
 from backend.apps.exports.schedule_selectors import find_schedule, last_runs, runs_of, visible_schedules
 from backend.apps.exports.services.schedules import rhythm_of
-from backend.console.lists import cut
+from backend.console.lists import numbered
 from backend.console.pages import is_partial, page, user_of
 from backend.console.shown import schedules as shown
 from backend.console.shown.bulk import export_facts
@@ -27,7 +27,7 @@ from backend.console.shown.calendar import CalendarView, draw
 @page
 def schedules(request: HttpRequest) -> HttpResponseBase:
     """List schedules by name, with when each is due next and how its last run ended."""
-    part = cut(request, visible_schedules(user=user_of(request)), ordering=("name", "id"))
+    part = numbered(request, visible_schedules(user=user_of(request)).order_by("name", "pk"))
     runs = last_runs(part.rows)
     rows = [shown.Row(schedule, runs.get(schedule.pk)) for schedule in part.rows]
     context = {"part": part, "rows": rows, "tab": "list"}
@@ -64,7 +64,7 @@ def schedule(request: HttpRequest, schedule_id: UUID) -> HttpResponseBase:
     now = timezone.now()
     status = request.GET.get("status", "")
     status = status if status in ScheduleRun.Status.values else ""
-    part = cut(request, runs_of(found, status=status), ordering=("-due_at", "-id"))
+    part = numbered(request, runs_of(found, status=status))
     last = last_runs([found]).get(found.pk)
     upcoming = next_times(rhythm_of(found), after=now) if found.enabled else []
     context: dict[str, Any] = {
