@@ -32,7 +32,7 @@ def schedule_schema(schedule: ExportSchedule | None = None) -> Schema:
     times = {"rhythm": _rhythm_kind(), "cron": {}, "every": {}, "unit": {}, "time_zone": _zone()}
     rules = {**_rules(), **_retention(generations=ours)}
     notify = {
-        "notify_email": lines("E-mail", "Who is told when one of its runs has failed; one address per line."),
+        "notify_email": lines("E-mail", "Who is told when one of its runs has failed."),
         "notify_url": text("Web address", "Gets a signed POST when one of its runs has failed.", most=1000),
     }
     properties = {name: part for name, part in times.items() if part} | rules | notify

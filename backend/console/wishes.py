@@ -101,7 +101,7 @@ def export_properties() -> Schema:
             when(
                 "kind",
                 "list",
-                {"projects": lines("Projects by name", "Slugs or ids, one per line.")},
+                {"projects": lines("Projects by name", "Slugs or ids.")},
                 required=["projects"],
             ),
         ],
@@ -151,7 +151,7 @@ def _destination(kind: str) -> Schema:
         "private": {"type": "boolean", "default": True, "title": "Private repositories"},
         "visibility": enum("Who sees them", {name: name.capitalize() for name in ("private", "internal", "public")}),
         "description": text("Description", "May be a pattern, too.", most=200),
-        "topics": lines("Topics", "One per line."),
+        "topics": lines("Topics", ""),
         "branch": text("Branch", "main where left empty.", most=200),
     }
     order = [name for name in known if name in REPOSITORY_OPTIONS[kind]]

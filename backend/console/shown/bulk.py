@@ -143,7 +143,7 @@ def rate_words(rate: float | None) -> str:
 
 def wait_words(wait: Wait) -> Waiting:
     """Return what is waited for as people say it."""
-    many = f"{wait.number:,} item{'' if wait.number == 1 else 's'}"
+    many = "1 item waits" if wait.number == 1 else f"{wait.number:,} items wait"
     words = {
         "planner": ("is-warn", "hourglass", "A worker has to plan it first."),
         "worker": ("is-busy", "hourglass", f"{many} for a free worker."),

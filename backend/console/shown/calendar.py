@@ -54,10 +54,11 @@ class CalendarView:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a schedule does on a day. when: its times in words."""
+    """What a schedule does on a day. when: its times in words. brief: the same, where there is little room."""
 
     entry: Entry
     when: str
+    brief: str
     status: str
 
 
@@ -78,7 +79,9 @@ def draw(view: CalendarView, days: Sequence[tuple[date, list[Entry]]], *, today:
     each = [
         Day(
             day=day,
-            entries=tuple(Shown(entry, _when(entry), entry.status or "scheduled") for entry in entries[:most]),
+            entries=tuple(
+                Shown(entry, _when(entry), _briefly(entry), entry.status or "scheduled") for entry in entries[:most]
+            ),
             more=max(0, len(entries) - most),
             today=day == today,
             outside=view.kind == "month" and day.month != view.at.month,
@@ -94,3 +97,8 @@ def _when(entry: Entry) -> str:
     if len(entry.times) == 1:
         return first
     return f"{first}, {len(entry.times)}{' or more' if entry.more else ''} times"
+
+
+def _briefly(entry: Entry) -> str:
+    number = f" \N{MULTIPLICATION SIGN}{len(entry.times)}{'+' if entry.more else ''}" if len(entry.times) > 1 else ""
+    return f"{entry.times[0]:%H:%M}{number}"

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from backend.apps.exports.schedule_models import ExportSchedule, ScheduleRun
 
 OVERLAP = {"skip": "left out", "queue": "waits until that has ended", "replace": "takes its place"}
 CATCH_UP = {"none": "left out", "one": "the newest is made good", "all": "all are made good"}
 UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+@dataclass(frozen=True)
+class Due:
+    """A time at which a schedule is due. words: by its own clock, which a template would turn into the server's."""
+
+    time: datetime
+    words: str
+
+    @classmethod
+    def at(cls, time: datetime) -> Due:
+        """Return a time as it is said. time: in the schedule's own zone."""
+        seconds = f":{time:%S}" if time.second else ""
+        return cls(time, f"{time:%a} {time.day} {time:%b %Y, %H:%M}{seconds}")
 
 
 @dataclass(frozen=True)

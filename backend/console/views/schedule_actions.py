@@ -19,6 +19,7 @@ from backend.apps.exports.services import schedules
 from backend.console.asking import Asking
 from backend.console.pages import action, back_of, form_page, user_of
 from backend.console.schedule_wishes import schedule_answers, schedule_schema, schedule_wish
+from backend.console.shown.schedules import Due
 from backend.console.views.bulk_actions import CREDENTIAL, credentials_of
 from backend.errors import RepomillError
 
@@ -95,11 +96,11 @@ def _edit(request: HttpRequest, schedule: ExportSchedule | None) -> HttpResponse
     return HttpResponseRedirect(reverse("console:schedule", args=[found.pk]))
 
 
-def _times(wish: dict[str, Any]) -> list[Any]:
+def _times(wish: dict[str, Any]) -> list[Due]:
     """Return the next times of what stands in the form. Raises InvalidInput."""
     rhythm = {name: wish[name] for name in ("cron", "interval_seconds", "time_zone")}
     read_rhythm(**rhythm)
-    return next_times(Rhythm(**rhythm), after=timezone.now())
+    return [Due.at(time) for time in next_times(Rhythm(**rhythm), after=timezone.now())]
 
 
 def _done(

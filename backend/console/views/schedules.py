@@ -51,7 +51,7 @@ def calendar(request: HttpRequest) -> HttpResponseBase:
         "zone": zone.key,
         "zones": sorted({*zones, zone.key}),
         "today": today,
-        "now": now.astimezone(zone),
+        "now": f"{now.astimezone(zone):%H:%M}",
         "tab": "calendar",
     }
     return render(request, f"console/schedules/{'grid' if is_partial(request) else 'calendar'}.html", context)
@@ -66,14 +66,16 @@ def schedule(request: HttpRequest, schedule_id: UUID) -> HttpResponseBase:
     status = status if status in ScheduleRun.Status.values else ""
     part = numbered(request, runs_of(found, status=status))
     last = last_runs([found]).get(found.pk)
+    zone = ZoneInfo(found.time_zone)
     upcoming = next_times(rhythm_of(found), after=now) if found.enabled else []
     context: dict[str, Any] = {
         "schedule": found,
         "last": last,
         "standing": shown.standing(found, last),
         "rhythm": shown.rhythm_words(found),
-        "upcoming": upcoming,
+        "upcoming": [shown.Due.at(time) for time in upcoming],
         "part": part,
+        "runs": [(run, shown.Due.at(run.due_at.astimezone(zone))) for run in part.rows],
         "statuses": ScheduleRun.Status.values,
         "status": status,
         "rules": shown.rules(found),

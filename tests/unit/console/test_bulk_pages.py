@@ -140,8 +140,8 @@ def test_it_says_what_it_waits_for(ada: User, client: Client) -> None:
         assert "A worker has to plan it first." in client.get(at(bulk)).text
         work.work(failing(RateLimited("Wait for it.", retry_after=1800)), most=3)
         page = client.get(at(bulk)).text
-        assert "2 items for the host&#x27;s limit" in page
-        assert "1 item for a free worker." in page
+        assert "2 items wait for the host&#x27;s limit" in page
+        assert "1 item waits for a free worker." in page
         assert "Waiting" in page
         assert "Wait for it." in page
 
