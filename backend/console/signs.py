@@ -82,7 +82,7 @@ def _of_bulk_export(pk: UUID | None) -> Hashable:
     """Change with its standing, with every item that stands elsewhere, and with what its tasks wait for."""
     items = BulkExportItem.objects.filter(bulk_export=pk).order_by()
     flying = TaskExecution.objects.filter(pk__in=items.filter(status="in_flight").values("task")).order_by()
-    standing = BulkExport.objects.filter(pk=pk)
+    standing = BulkExport.objects.filter(pk=pk) if pk else BulkExport.objects.none()
     return (
         tuple(standing.values_list("status", "paused_at", "cancel_requested_at", "started_at")),
         tuple(items.values_list("status").annotate(n=Count("pk")).order_by("status")),

@@ -28,7 +28,7 @@ from backend.apps.exports.schedule_models import ExportSchedule, ScheduleRun
 from backend.apps.exports.services.bulk_advance import advance_after
 from backend.apps.exports.services.bulk_exports import pause_bulk_export, start_bulk_export
 from backend.apps.exports.services.schedules import create_schedule, pause_schedule
-from backend.apps.projects.models import GeneratedProject, Project
+from backend.apps.projects.models import Project
 from backend.apps.projects.services.generations import generate
 from backend.apps.projects.services.planning import create_project
 from backend.apps.workflows.execution.claim import ClaimedTask
@@ -90,12 +90,13 @@ def hosted(failing: dict[str, Exception]) -> Service:
     def serve(claimed: ClaimedTask) -> Any:
         if claimed.method != "bulk.deliver":
             return real(claimed)
-        item = BulkExportItem.objects.select_related("bulk_export").get(pk=claimed.arguments["item"])
+        item = BulkExportItem.objects.select_related("bulk_export", "generation").get(pk=claimed.arguments["item"])
         if item.project_slug in failing:
             raise failing[item.project_slug]
+        assert item.generation is not None
         RepositoryExport.objects.create(
             key=claimed.key,
-            generated_project=GeneratedProject.objects.get(pk=item.generation_id),
+            generated_project=item.generation,
             export_type=item.bulk_export.export_type,
             repository_name=f"acme/backup-{item.project_slug}",
             repository_url=f"https://github.com/acme/backup-{item.project_slug}",
