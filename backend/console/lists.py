@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.paginator import Paginator
 from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
-from backend.api.pagination import CursorPages
+from backend.api.pagination import PAGE_SIZE, CursorPages
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,22 @@ def cut(request: HttpRequest, rows: Any, *, ordering: tuple[str, str] = ("-creat
     found = pages.paginate_queryset(rows.order_by(*ordering), asked)
     links: Any = pages.get_paginated_response(None).data
     return Part(found, before=_below(links["previous"]), after=_below(links["next"]))
+
+
+def numbered(request: HttpRequest, rows: Any, *, size: int = PAGE_SIZE) -> Part:  # noqa: ANN401
+    """Return the page of an ordered list that the request's `page` asks for: for lists whose order no cursor knows."""
+    found = Paginator(rows, size).get_page(request.GET.get("page"))
+    query = request.GET.copy()
+
+    def at(number: int) -> str:
+        query["page"] = str(number)
+        return f"?{query.urlencode()}"
+
+    return Part(
+        list(found.object_list),
+        before=at(found.previous_page_number()) if found.has_previous() else None,
+        after=at(found.next_page_number()) if found.has_next() else None,
+    )
 
 
 def narrowed(request: HttpRequest, kind: type[BaseSerializer[Any]]) -> tuple[dict[str, Any], list[str]]:

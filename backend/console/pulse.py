@@ -1,6 +1,7 @@
-"""Rings for pages that show much at once, such as the first one, whenever the history has grown anywhere.
+"""Rings for pages that show much at once, such as the first one, whenever there is something new to show.
 
-It says that something has happened, and not what. One task looks for all who listen, with one small statement.
+It says that something has happened, and not what. One task looks for all who listen, at what each of them listens to
+once (`signs`).
 """
 
 from __future__ import annotations
@@ -8,34 +9,37 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 from uuid import UUID
 
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connection
-from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from backend.api.asgi_types import Application, Receive, Send
 from backend.apps.authentication.models import User
-from backend.apps.workflows.models import ExecutionEvent
 from backend.apps.workflows.streaming.application import HEADERS, HEARTBEAT, HELLO, MEDIA_TYPE, while_there
 from backend.apps.workflows.streaming.hub import PAUSE, RECHECK
+from backend.console.signs import Subject, subject_of
 from backend.console.streams import RING, listener_of, with_session
 
 logger = logging.getLogger(__name__)
 
-PATH = "/console/pulse/"
 MOST_LISTENERS = 2_000
+SLOW = 1.0
+"""Seconds between two looks at what is slow to look at."""
 
 
 class _Ear:
     """One page that listens. password: its user's hash when it began; a change of it ends the stream."""
 
-    def __init__(self, user: User) -> None:
+    def __init__(self, user: User, subject: Subject) -> None:
+        self.subject = subject
         self.user_id: UUID = user.pk
         self.password = user.password
         self.rung = asyncio.Event()
@@ -53,41 +57,46 @@ class Pulse:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET":
+        subject = subject_of(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
+        if subject is None:
             await self.application(scope, receive, send)
             return
         loop = asyncio.get_running_loop()
-        user = None
+        user: User | int | None = None
         if len(self._ears) < MOST_LISTENERS and _accepts(scope):
-            user = await loop.run_in_executor(self._thread, _who, scope)
-        if user is None:
-            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"0")]})
+            user = await loop.run_in_executor(self._thread, _who, scope, subject)
+        if not isinstance(user, User):
+            status = user or HTTPStatus.FORBIDDEN
+            await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
             await send({"type": "http.response.body", "body": b""})
             return
-        ear = _Ear(user)
+        ear = _Ear(user, subject)
         self._ears.add(ear)
         self._task = self._task or loop.create_task(self._look())
         await while_there(_ring(ear, send), receive, leave=lambda: self._ears.discard(ear))
 
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()
-        newest: int | None = None
-        checked = time.monotonic()
+        known: dict[Subject, Hashable] = {}
+        checked = looked = time.monotonic()
         while self._ears:
             try:
-                found = await loop.run_in_executor(self._thread, _newest)
-                if found != newest and newest is not None:
-                    for ear in self._ears:
+                slow = time.monotonic() - looked >= SLOW
+                looked = time.monotonic() if slow else looked
+                subjects = {ear.subject for ear in self._ears if slow or not ear.subject.slow}
+                found = await loop.run_in_executor(self._thread, _signs, subjects)
+                for ear in self._ears:
+                    # What is looked at for the first time rings too: it may be newer than what the page shows.
+                    if ear.subject in found and known.get(ear.subject) != found[ear.subject]:
                         ear.rung.set()
-                newest = found
+                here = {ear.subject for ear in self._ears}
+                known = {subject: sign for subject, sign in (known | found).items() if subject in here}
                 if time.monotonic() - checked > RECHECK:
                     checked = time.monotonic()
-                    ears = list(self._ears)
-                    passwords = await loop.run_in_executor(self._thread, _passwords, {ear.user_id for ear in ears})
-                    for ear in ears:
-                        if passwords.get(ear.user_id) != ear.password:
-                            ear.refused = True
-                            ear.rung.set()
+                    refused = await loop.run_in_executor(self._thread, _refused, list(self._ears))
+                    for ear in refused:
+                        ear.refused = True
+                        ear.rung.set()
             except Exception:
                 # The pages are still there; mostly the database was not.
                 logger.exception("What is new could not be found out; it is tried again")
@@ -118,28 +127,48 @@ def _accepts(scope: dict[str, Any]) -> bool:
     return MEDIA_TYPE.encode() in accepts.lower()
 
 
-def _who(scope: dict[str, Any]) -> User | None:
+def _who(scope: dict[str, Any], subject: Subject) -> User | int | None:
+    """Return who listens, or the status of the refusal."""
     try:
-        response: Any = _admit(ASGIRequest(scope, BytesIO()))
+        response: Any = _admit(ASGIRequest(scope, BytesIO()), subject=subject)
     except Exception:
         # As Django's own handler does with what nobody foresaw.
         logger.exception("A page that wants to listen could not be admitted")
         connection.close()
         return None
     user: User | None = getattr(response, "admitted", None)
-    return user
+    return user or response.status_code
 
 
 @with_session
-def _admit(request: HttpRequest) -> HttpResponseBase:
+def _admit(request: HttpRequest, *, subject: Subject) -> HttpResponseBase:
+    user = listener_of(request)
+    if user is None:
+        return HttpResponse(status=HTTPStatus.FORBIDDEN)
+    if not subject.may_listen(user):
+        return HttpResponse(status=HTTPStatus.NOT_FOUND)
     response = HttpResponse()
-    response.admitted = listener_of(request)  # type: ignore[attr-defined]
+    response.admitted = user  # type: ignore[attr-defined]
     return response
 
 
-def _newest() -> int:
-    return ExecutionEvent.objects.aggregate(newest=Max("pk"))["newest"] or 0
+def _signs(subjects: set[Subject]) -> dict[Subject, Hashable]:
+    return {subject: subject.sign() for subject in subjects}
 
 
-def _passwords(user_ids: set[UUID]) -> dict[UUID, str]:
-    return dict(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", "password"))
+def _refused(ears: list[_Ear]) -> list[_Ear]:
+    """Return those that may not listen any more: another password, no account, or what they listen to is not theirs."""
+    users = User.objects.in_bulk({ear.user_id for ear in ears})
+    still: dict[tuple[UUID, Subject], bool] = {}
+    refused = []
+    for ear in ears:
+        user = users.get(ear.user_id)
+        if user is None or not user.is_active or user.password != ear.password:
+            refused.append(ear)
+            continue
+        key = ear.user_id, ear.subject
+        if key not in still:
+            still[key] = ear.subject.may_listen(user)
+        if not still[key]:
+            refused.append(ear)
+    return refused

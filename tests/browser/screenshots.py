@@ -26,6 +26,9 @@ def main() -> int:
         web = WebProcess(Path(folder), signing_key="k" * 48, REPOMILL_RATE_LOGIN="none")
         try:
             runs = web.django("from tests.browser import world; answer = world.build()")
+            exports = web.django("from tests.browser import exports_world; answer = exports_world.build()")
+            # Both have a `failed` and a `paused` one; those of the runs keep their names.
+            runs = exports | runs
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
                 for ending, width, height, scheme in WINDOWS:
@@ -51,6 +54,16 @@ def pages(runs: dict[str, str]) -> dict[str, str]:
         "run-data": f"/console/runs/{runs['completed']}/data/",
         "run-history": f"/console/runs/{runs['completed']}/history/",
         "run-again": f"/console/runs/{runs['completed']}/rerun/",
+        "bulk-exports": "/console/bulk-exports/",
+        "bulk-export": f"/console/bulk-exports/{runs['going']}/",
+        "bulk-export-new": "/console/bulk-exports/-/start/",
+        "schedules": "/console/schedules/",
+        "calendar": "/console/schedules/-/calendar/",
+        "schedule": f"/console/schedules/{runs['schedule']}/",
+        "schedule-new": "/console/schedules/-/new/",
+        "credentials": "/console/credentials/",
+        "credential": f"/console/credentials/{runs['credential']}/",
+        "credential-new": "/console/credentials/-/add/",
         "system": "/console/system/",
         "design": "/console/design/",
     }

@@ -18,7 +18,7 @@ from backend.apps.authentication.requests import user_of
 from backend.apps.authentication.roles import Right
 from backend.apps.credentials.models import Credential
 from backend.apps.credentials.secret import Secret
-from backend.apps.credentials.selectors import visible_credentials
+from backend.apps.credentials.selectors import find_credential, namable_credentials
 from backend.apps.credentials.serializers import (
     CredentialSerializer,
     FindingSerializer,
@@ -26,17 +26,10 @@ from backend.apps.credentials.serializers import (
     SecretSerializer,
     SharingSerializer,
 )
-from backend.apps.credentials.services.check import ask_host, check_credential, concerns, keep_finding
-from backend.apps.credentials.services.host_answers import Finding
-from backend.apps.credentials.services.keeping import (
-    new_credential,
-    remove_credential,
-    replace_secret,
-    require_free_name,
-    store_credential,
-)
+from backend.apps.credentials.services.adding import add_checked, rotate_checked
+from backend.apps.credentials.services.check import check_credential, concerns
+from backend.apps.credentials.services.keeping import remove_credential
 from backend.apps.credentials.services.sharing import share_credential
-from backend.errors import NotFound, PermissionRefused
 
 
 @extend_schema_view(
@@ -53,7 +46,7 @@ class CredentialViewSet(ApiViewSet):
 
     def list(self, request: Request) -> Response:
         """List the user's own credentials, and those shared with the user's projects, by name."""
-        return self.page(self._visible(request))
+        return self.page(namable_credentials(user=user_of(request)))
 
     def retrieve(self, request: Request, credential_id: UUID) -> Response:
         """Get one credential, without its value."""
@@ -63,23 +56,16 @@ class CredentialViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """Keep a secret, encrypted, under a name. It is never given out again."""
         said = self.validated(request, NewCredentialSerializer)
-        project: UUID | None = said.get("project")
-        if project is not None:
-            project_access().find(user_of(request), str(project), Right.WRITE)
-        secret = Secret(said["value"])
-        row = new_credential(
+        row = add_checked(
             user=user_of(request),
             name=said["name"],
             host=said["host"],
-            secret=secret,
+            secret=Secret(said["value"]),
             base_url=said.get("base_url"),
             username=said.get("username"),
-            project_id=project,
+            project_id=said.get("project"),
+            check_with_host=said["check_with_host"],
         )
-        require_free_name(row)
-        finding = _asked(row, secret, wanted=said["check_with_host"])
-        store_credential(row)
-        _keep(row, finding)
         return self.created(row, location=reverse("credential", args=[row.pk]))
 
     @extend_schema(summary="Share a credential", request=SharingSerializer, responses=CredentialSerializer)
@@ -96,10 +82,7 @@ class CredentialViewSet(ApiViewSet):
         """Give a credential of one's own another value. Its name stays, and with it whatever names it."""
         row = self._get(request, credential_id, own=True)
         said = self.validated(request, SecretSerializer)
-        secret = Secret(said["value"])
-        finding = _asked(row, secret, wanted=said["check_with_host"])
-        replace_secret(credential=row, secret=secret)
-        _keep(row, finding)
+        rotate_checked(credential=row, secret=Secret(said["value"]), check_with_host=said["check_with_host"])
         return self.one(row)
 
     @extend_schema(summary="Check a credential with its host", request=None, responses=FindingSerializer)
@@ -121,28 +104,5 @@ class CredentialViewSet(ApiViewSet):
         remove_credential(credential=self._get(request, credential_id, own=True))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    def _visible(self, request: Request) -> Any:  # noqa: ANN401  (a query)
-        user = user_of(request)
-        return visible_credentials(user=user, project_ids=project_access().visible_ids(user))
-
     def _get(self, request: Request, credential_id: UUID, *, own: bool = False) -> Credential:
-        found: Credential | None = self._visible(request).filter(pk=credential_id).first()
-        if found is None:
-            raise NotFound(f"There is no credential '{credential_id}'.", field="credential")
-        if own and found.owner_id != user_of(request).pk:
-            raise PermissionRefused(
-                "The credential is shared with you, and only its owner changes it.",
-                field="credential",
-                hint=f"Ask {found.owner.get_username()}.",
-            )
-        return found
-
-
-def _asked(row: Credential, secret: Secret, *, wanted: bool) -> Finding | None:
-    """Return what the host says of a value that is not stored yet. Raises as `ask_host` does."""
-    return ask_host(host=row.host, base_url=row.base_url, secret=secret) if wanted else None
-
-
-def _keep(row: Credential, finding: Finding | None) -> None:
-    if finding is not None:
-        keep_finding(row, finding)
+        return find_credential(user=user_of(request), credential_id=credential_id, own=own)

@@ -18,8 +18,9 @@ from rest_framework.response import Response
 from backend.api.views import ApiViewSet
 from backend.apps.authentication.requests import user_of
 from backend.apps.authentication.roles import Scope
-from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
-from backend.apps.exports.bulk_selectors import find_bulk_export, visible_bulk_exports
+from backend.apps.exports.bulk_items import items_of
+from backend.apps.exports.bulk_models import BulkExport
+from backend.apps.exports.bulk_selectors import find_bulk_export, progress_of_each, visible_bulk_exports
 from backend.apps.exports.bulk_serializers import (
     BulkExportSerializer,
     BulkItemSerializer,
@@ -50,8 +51,10 @@ class BulkExportViewSet(ApiViewSet):
     @extend_schema(summary="List your bulk exports")
     def list(self, request: Request) -> Response:
         """List bulk exports, newest first, with how far each is."""
-        found = self.paginate_queryset(visible_bulk_exports(user=user_of(request)))
-        return self.get_paginated_response([_shown(row) for row in found or []])
+        found = self.paginate_queryset(visible_bulk_exports(user=user_of(request))) or []
+        now = timezone.now()
+        progress = progress_of_each(found, now=now)
+        return self.get_paginated_response([summary(row, now=now, progress=progress[row.pk]) for row in found])
 
     @extend_schema(summary="Start a bulk export", request=BulkStart, responses={201: BulkExportSerializer})
     def create(self, request: Request) -> Response:
@@ -77,11 +80,8 @@ class BulkExportViewSet(ApiViewSet):
     )
     def items(self, request: Request, bulk_export_id: UUID) -> Response:
         """List what became of each project, in order."""
-        wanted = self.filters(request, ItemFilters).get("status")
-        items = BulkExportItem.objects.filter(bulk_export=self._found(request, bulk_export_id))
-        if wanted:
-            items = items.filter(status=wanted)
-        found = self.paginate_queryset(items.select_related("export").order_by("position"))
+        wanted = self.filters(request, ItemFilters)
+        found = self.paginate_queryset(items_of(self._found(request, bulk_export_id), **wanted))
         return self.get_paginated_response([item_row(item) for item in found or []])
 
     @extend_schema(

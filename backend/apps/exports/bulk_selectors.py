@@ -5,13 +5,13 @@ While items are in flight their tasks are the truth; so the counts are right bet
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, Max, QuerySet, Value
+from django.db.models import Count, F, Max, QuerySet, Value
 from django.utils import timezone
 
 from backend.apps.authentication.models import User
@@ -95,12 +95,24 @@ def standing_word(bulk: BulkExport) -> str:
 
 def progress_of(bulk: BulkExport, *, now: datetime) -> Progress:
     """Return how far a bulk export is, by one or two queries."""
-    items = BulkExportItem.objects.filter(bulk_export=bulk).order_by()
-    counts = _counted(items)
+    return progress_of_each([bulk], now=now)[bulk.pk]
+
+
+def progress_of_each(bulks: Sequence[BulkExport], *, now: datetime) -> dict[UUID, Progress]:
+    """Return how far each of them is, by two queries for all of them together."""
+    items = BulkExportItem.objects.filter(bulk_export__in=[bulk.pk for bulk in bulks]).order_by()
+    counted = _counted(items) if bulks else {}
+    worked = _worked(items) if any(bulk.started_at for bulk in bulks) else {}
+    return {bulk.pk: _progress(bulk, counted.get(bulk.pk, Counter()), worked.get(bulk.pk), now=now) for bulk in bulks}
+
+
+def _progress(
+    bulk: BulkExport, counts: Counter[str], worked: tuple[int, datetime] | None, *, now: datetime
+) -> Progress:
     over = sum(counts[status] for status in _OVER)
     planning = bulk.status == BulkExport.Status.PENDING
     total = max(bulk.total, over + counts[Item.IN_FLIGHT] + counts[Item.PENDING])
-    rate = _rate(bulk, items, now=now)
+    rate = _rate(bulk, worked, now=now)
     left = counts[Item.IN_FLIGHT] + counts[Item.PENDING]
     return Progress(
         total=total,
@@ -152,16 +164,16 @@ def all_items(bulk: BulkExport, *, statuses: tuple[str, ...] = ()) -> Iterator[B
         position = page[-1].position
 
 
-def _counted(items: QuerySet[BulkExportItem]) -> Counter[str]:
+def _counted(items: QuerySet[BulkExportItem]) -> dict[UUID, Counter[str]]:
     """Return how many items stand where, by one statement: a round between two would be seen by one of them alone."""
-    standing = items.annotate(of=Value("item")).values_list("of", "status").annotate(n=Count("pk"))
+    standing = items.annotate(of=Value("item")).values_list("bulk_export", "of", "status").annotate(n=Count("pk"))
     tasks = items.filter(status=Item.IN_FLIGHT, task__status__in=list(ENDED))
-    ended = tasks.annotate(of=Value("task")).values_list("of", "task__status").annotate(n=Count("pk"))
-    counts: Counter[str] = Counter()
-    for of, status, count in standing.union(ended, all=True):
+    ended = tasks.annotate(of=Value("task")).values_list("bulk_export", "of", "task__status").annotate(n=Count("pk"))
+    counts: dict[UUID, Counter[str]] = defaultdict(Counter)
+    for bulk_export_id, of, status, count in standing.union(ended, all=True):
         if of == "task":
-            counts[Item.IN_FLIGHT] -= count
-        counts[ENDED[status] if of == "task" else status] += count
+            counts[bulk_export_id][Item.IN_FLIGHT] -= count
+        counts[bulk_export_id][ENDED[status] if of == "task" else status] += count
     return counts
 
 
@@ -169,13 +181,19 @@ def _goes_on(bulk: BulkExport) -> bool:
     return bulk.status == BulkExport.Status.RUNNING and bulk.paused_at is None and bulk.cancel_requested_at is None
 
 
-def _rate(bulk: BulkExport, items: QuerySet[BulkExportItem], *, now: datetime) -> float | None:
+def _worked(items: QuerySet[BulkExportItem]) -> dict[UUID, tuple[int, datetime]]:
+    """Return how many deliveries were made since each began, and when the last one was."""
+    done = items.filter(
+        status__in=[Item.COMPLETED, Item.FAILED, Item.IN_DOUBT], completed_at__gte=F("bulk_export__started_at")
+    )
+    found = done.values_list("bulk_export").annotate(n=Count("pk"), last=Max("completed_at"))
+    return {bulk_export_id: (count, last) for bulk_export_id, count, last in found}
+
+
+def _rate(bulk: BulkExport, worked: tuple[int, datetime] | None, *, now: datetime) -> float | None:
     """Return deliveries a second since it began; what was skipped took no time and is not counted."""
-    if bulk.started_at is None:
+    if bulk.started_at is None or worked is None:
         return None
-    worked = items.filter(status__in=[Item.COMPLETED, Item.FAILED, Item.IN_DOUBT], completed_at__gte=bulk.started_at)
-    found = worked.aggregate(n=Count("pk"), last=Max("completed_at"))
-    if not found["n"]:
-        return None
-    seconds = ((found["last"] if bulk.completed_at else now) - bulk.started_at).total_seconds()
-    return float(found["n"]) / seconds if seconds > 0 else None
+    count, last = worked
+    seconds = ((last if bulk.completed_at else now) - bulk.started_at).total_seconds()
+    return count / seconds if seconds > 0 else None

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from backend.api.hints import StoredError
 from backend.api.views import StrictFields
+from backend.apps.exports.bulk_models import BulkExportItem
 
 
 class BulkWish(StrictFields):
@@ -104,7 +105,10 @@ class BulkReportSerializer(BulkExportSerializer):
 class ItemFilters(serializers.Serializer):  # type: ignore[type-arg]
     """Which items."""
 
-    status = serializers.CharField(required=False, help_text="Only these.")
+    status = serializers.ChoiceField(BulkExportItem.Status.choices, required=False, help_text="Only these.")
+    search = serializers.CharField(
+        max_length=100, required=False, help_text="Only those whose project's slug holds this."
+    )
 
 
 class ReportFilters(serializers.Serializer):  # type: ignore[type-arg]

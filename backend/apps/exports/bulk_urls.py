@@ -24,7 +24,11 @@ urlpatterns = [
         for verb in ("pause", "resume", "cancel", "retry")
     ),
     path("export-schedules/", ExportScheduleViewSet.as_view(LISTED), name="export-schedules"),
-    path(SCHEDULE, ExportScheduleViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="export-schedule"),
+    path(
+        SCHEDULE,
+        ExportScheduleViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="export-schedule",
+    ),
     *(
         path(f"{SCHEDULE}{verb}/", ExportScheduleViewSet.as_view({"post": verb}), name=f"export-schedule-{verb}")
         for verb in ("pause", "resume", "run")

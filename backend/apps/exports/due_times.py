@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -78,6 +78,30 @@ def next_times(rhythm: Rhythm, *, after: datetime, count: int = 5) -> list[datet
     """Return the next times, in the rhythm's own zone."""
     zone = ZoneInfo(rhythm.time_zone)
     return [time.astimezone(zone) for time in islice(_times(rhythm, after), count)]
+
+
+def times_by_day(
+    rhythm: Rhythm, *, first: date, days: int, zone: ZoneInfo, after: datetime, most: int
+) -> dict[date, list[datetime]]:
+    """Return the times of each day, as the clocks of a zone show them: those after a moment, `most` of a day at most.
+
+    What is due more often than that costs no more: the rest of its day is passed over.
+    """
+    found: dict[date, list[datetime]] = {}
+    end = _midnight(first + timedelta(days=days), zone)
+    # The iteration begins after a moment, and midnight itself may be due.
+    upcoming = _times(rhythm, max(_midnight(first, zone) - timedelta(microseconds=1), after))
+    while (moment := next(upcoming)) < end:
+        here = moment.astimezone(zone)
+        times = found.setdefault(here.date(), [])
+        times.append(here)
+        if len(times) == most:
+            upcoming = _times(rhythm, _midnight(here.date() + timedelta(days=1), zone) - timedelta(microseconds=1))
+    return found
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def decide_due(

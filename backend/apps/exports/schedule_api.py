@@ -17,7 +17,12 @@ from backend.apps.authentication.requests import user_of
 from backend.apps.authentication.roles import Scope
 from backend.apps.exports.schedule_models import ExportSchedule
 from backend.apps.exports.schedule_selectors import find_schedule, run_json, schedule_json, visible_schedules
-from backend.apps.exports.schedule_serializers import RunSerializer, ScheduleSerializer, ScheduleWish
+from backend.apps.exports.schedule_serializers import (
+    RunSerializer,
+    ScheduleChange,
+    ScheduleSerializer,
+    ScheduleWish,
+)
 from backend.apps.exports.services import schedules
 
 
@@ -26,7 +31,7 @@ class ExportScheduleViewSet(ApiViewSet):
 
     serializer_class = ScheduleSerializer
     lookup_url_kwarg = "schedule_id"
-    scopes: ClassVar = dict.fromkeys(("create", "destroy", "pause", "resume", "run"), Scope.RUN)
+    scopes: ClassVar = dict.fromkeys(("create", "partial_update", "destroy", "pause", "resume", "run"), Scope.RUN)
 
     @extend_schema(summary="List your schedules")
     def list(self, request: Request) -> Response:
@@ -46,6 +51,12 @@ class ExportScheduleViewSet(ApiViewSet):
     def retrieve(self, request: Request, schedule_id: UUID) -> Response:
         """Get a schedule, its next five times and its last runs."""
         return self._answer(self._found(request, schedule_id))
+
+    @extend_schema(summary="Change a schedule", request=ScheduleChange)
+    def partial_update(self, request: Request, schedule_id: UUID) -> Response:
+        """Change what is given; the rest stays. What runs goes on as it began."""
+        changes = self.validated(request, ScheduleChange)
+        return self._answer(schedules.change_schedule(self._found(request, schedule_id), **changes))
 
     @extend_schema(summary="Delete a schedule")
     def destroy(self, request: Request, schedule_id: UUID) -> Response:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from backend.apps.authentication.models import User
 from backend.apps.exports.due_times import next_times
@@ -41,6 +42,25 @@ def find_schedule(*, user: User, reference: UUID | str) -> ExportSchedule:
 def last_run(schedule: ExportSchedule) -> ScheduleRun | None:
     """Return the newest run that was not skipped."""
     return schedule.runs.exclude(status=ScheduleRun.Status.SKIPPED).order_by("-due_at", "-pk").first()
+
+
+def last_runs(schedules: Sequence[ExportSchedule]) -> dict[UUID, ScheduleRun]:
+    """Return the newest run of each that was not skipped, in one query."""
+    newest = (
+        ScheduleRun.objects.filter(schedule=OuterRef("pk"))
+        .exclude(status=ScheduleRun.Status.SKIPPED)
+        .order_by("-due_at", "-pk")
+        .values("pk")[:1]
+    )
+    rows = ExportSchedule.objects.filter(pk__in=[schedule.pk for schedule in schedules]).order_by()
+    found = ScheduleRun.objects.filter(pk__in=rows.annotate(newest=Subquery(newest)).values("newest"))
+    return {run.schedule_id: run for run in found}
+
+
+def runs_of(schedule: ExportSchedule, *, status: str = "") -> QuerySet[ScheduleRun]:
+    """Return a schedule's runs with what they started, newest first; those of a status where one is given."""
+    rows = schedule.runs.select_related("bulk_export").order_by("-due_at", "-pk")
+    return rows.filter(status=status) if status else rows
 
 
 def rhythm_words(schedule: ExportSchedule) -> str:

@@ -26,6 +26,13 @@ class ScheduleWish(StrictFields):
     notify_email = serializers.ListField(child=serializers.CharField(max_length=254), required=False, max_length=20)
 
 
+class ScheduleChange(ScheduleWish):
+    """What is to be other than it is; a cron expression takes the place of an interval, and the other way round."""
+
+    name = serializers.CharField(max_length=100, required=False)
+    export = BulkWish(required=False)
+
+
 class RunSerializer(serializers.Serializer):  # type: ignore[type-arg]
     """One time that a schedule was due."""
 

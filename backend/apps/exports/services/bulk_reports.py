@@ -13,7 +13,7 @@ from io import StringIO
 from typing import Any
 
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
-from backend.apps.exports.bulk_selectors import all_items, progress_of, standing_word
+from backend.apps.exports.bulk_selectors import Progress, all_items, progress_of, standing_word
 
 FORMATS = ("json", "csv", "manifest")
 COLUMNS = (
@@ -33,9 +33,9 @@ def report(bulk: BulkExport, *, format: str, now: datetime) -> Iterator[str]:
     return _json(bulk, now=now)
 
 
-def summary(bulk: BulkExport, *, now: datetime) -> dict[str, Any]:
-    """Return everything of a bulk export but its items, as JSON."""
-    progress = progress_of(bulk, now=now)
+def summary(bulk: BulkExport, *, now: datetime, progress: Progress | None = None) -> dict[str, Any]:
+    """Return everything of a bulk export but its items, as JSON. progress: where it is known already."""
+    progress = progress or progress_of(bulk, now=now)
     return {
         "id": str(bulk.pk),
         "name": bulk.name,

@@ -61,7 +61,11 @@ def note_due(schedule: ExportSchedule, *, now: datetime) -> bool:
         late=LATE,
     )
     with transaction.atomic():
-        moved = ExportSchedule.objects.filter(pk=schedule.pk, enabled=True, next_due_at=schedule.next_due_at).update(
+        # What was worked out holds for the rhythm that was read: a person may have changed it meanwhile.
+        same = ExportSchedule.objects.filter(pk=schedule.pk, enabled=True, next_due_at=schedule.next_due_at).filter(
+            cron=schedule.cron, interval_seconds=schedule.interval_seconds, time_zone=schedule.time_zone
+        )
+        moved = same.update(
             next_due_at=due.next_due_at, last_due_at=due.start[-1] if due.start else schedule.next_due_at
         )
         if not moved:

@@ -48,17 +48,10 @@ def create_schedule(
         project's archives are kept, and for how long; an archive that either keeps is kept, and so is the last one.
     Raises InvalidInput, which names the field, NotFound as `start_bulk_export` does, Conflict for a name that is taken.
     """
-    read_rhythm(cron=cron, interval_seconds=interval_seconds, time_zone=time_zone)
-    _check(name=name, overlap=overlap, catch_up=catch_up, notify_url=notify_url, notify_email=notify_email)
-    for field, value in (("catch_up_seconds", catch_up_seconds), ("keep_last", keep_last), ("keep_days", keep_days)):
-        if value is not None and not (isinstance(value, int) and 1 <= value <= MOST * 86_400):
-            raise InvalidInput("It is a number above 0.", field=field, expected="a number above 0")
-    checked = check_bulk_export(user=owner, **export)
-    wanted = {name: checked[name] for name in ("selection", "export_type", "destination", "skip_unchanged", "window")}
     schedule = ExportSchedule(
         name=name,
         owner=owner,
-        export=wanted,
+        export=dict(export),
         cron=cron,
         interval_seconds=interval_seconds,
         time_zone=time_zone,
@@ -70,14 +63,46 @@ def create_schedule(
         notify_url=notify_url,
         notify_email=list(notify_email),
     )
-    now = timezone.now()
-    schedule.next_due_at = due_after(rhythm_of(schedule), now)
+    _check(schedule)
+    schedule.next_due_at = due_after(rhythm_of(schedule), timezone.now())
     try:
         with transaction.atomic():
             schedule.save(force_insert=True)
     except IntegrityError:
-        raise Conflict(f"There is a schedule {name!r} already.", field="name", hint="Choose another name.") from None
+        raise _taken(name) from None
     return schedule
+
+
+def change_schedule(schedule: ExportSchedule, **changes: Any) -> ExportSchedule:  # noqa: ANN401
+    """Change a schedule. changes: as for `create_schedule`, those alone that are to be other than they are.
+
+    A cron expression takes the place of an interval, and the other way round. What runs goes on as it began. When it is
+    due next is worked out anew where the rhythm has changed. The owner stays, and it is checked against what the owner
+    may do. Raises as `create_schedule` does, and Conflict where it was changed meanwhile.
+    """
+    before = schedule.updated_at, rhythm_of(schedule)
+    if schedule.owner is None and {"name", "export"} & changes.keys():
+        raise Conflict(f"The schedule {schedule.name!r} belongs to the product.", hint="Change when it is due.")
+    if changes.get("cron"):
+        changes.setdefault("interval_seconds", None)
+    elif changes.get("interval_seconds") is not None:
+        changes.setdefault("cron", "")
+    for name, value in changes.items():
+        setattr(schedule, name, value)
+    _check(schedule)
+    now = timezone.now()
+    written = {name: getattr(schedule, name) for name in {*changes, "export"}}
+    if schedule.enabled and rhythm_of(schedule) != before[1]:
+        written["next_due_at"] = due_after(rhythm_of(schedule), now)
+    try:
+        with transaction.atomic():
+            same = ExportSchedule.objects.filter(pk=schedule.pk, updated_at=before[0], enabled=schedule.enabled)
+            changed = same.update(**written, updated_at=now)
+    except IntegrityError:
+        raise _taken(schedule.name) from None
+    if not changed:
+        raise Conflict("The schedule was changed meanwhile.", hint="Read it again.")
+    return _again(schedule)
 
 
 def rhythm_of(schedule: ExportSchedule) -> Rhythm:
@@ -123,27 +148,50 @@ def delete_schedule(schedule: ExportSchedule) -> None:
     schedule.delete()
 
 
-def _check(*, name: str, overlap: str, catch_up: str, notify_url: str, notify_email: Sequence[str]) -> None:
-    if not SLUG.fullmatch(name):
+def _check(schedule: ExportSchedule) -> None:
+    """Raise for what a schedule cannot be, and fill in what was left out of its export."""
+    read_rhythm(cron=schedule.cron, interval_seconds=schedule.interval_seconds, time_zone=schedule.time_zone)
+    if not SLUG.fullmatch(schedule.name):
         raise InvalidInput(
-            f"{name[:100]!r} is no name of a schedule.", field="name", expected="1 to 100 of A-Z a-z 0-9 - _"
+            f"{schedule.name[:100]!r} is no name of a schedule.", field="name", expected="1 to 100 of A-Z a-z 0-9 - _"
         )
-    if overlap not in Overlap.values:
+    if schedule.overlap not in Overlap.values:
         raise InvalidInput("There is no such rule.", field="overlap", expected=Overlap.values)
-    if catch_up not in CatchUp.values:
+    if schedule.catch_up not in CatchUp.values:
         raise InvalidInput("There is no such rule.", field="catch_up", expected=CatchUp.values)
-    if notify_url:
-        address = read_web_address(notify_url)
+    _check_listeners(schedule)
+    for field in ("catch_up_seconds", "keep_last", "keep_days"):
+        value = getattr(schedule, field)
+        if value is not None and not (isinstance(value, int) and 1 <= value <= MOST * 86_400):
+            raise InvalidInput("It is a number above 0.", field=field, expected="a number above 0")
+    if schedule.catch_up_seconds is None:
+        raise InvalidInput("It is a number above 0.", field="catch_up_seconds", expected="a number above 0")
+    if schedule.owner is not None:
+        checked = check_bulk_export(user=schedule.owner, **schedule.export)
+        schedule.export = {
+            name: checked[name] for name in ("selection", "export_type", "destination", "skip_unchanged", "window")
+        }
+    elif schedule.keep_days is None:
+        raise InvalidInput("Say how old a generation becomes.", field="keep_days", expected="a number of days")
+
+
+def _check_listeners(schedule: ExportSchedule) -> None:
+    if schedule.notify_url:
+        address = read_web_address(schedule.notify_url)
         refused = "It is no address to send to." if address is None else objection(address, internal_hosts=_allowed())
         if refused:
             raise InvalidInput(refused, field="notify_url", expected="https://host/path, without a password")
-    for mailbox in notify_email:
+    for mailbox in schedule.notify_email:
         try:
             validate_email(mailbox)
         except ValidationError:
             raise InvalidInput(
                 f"{str(mailbox)[:100]!r} is no e-mail address.", field="notify_email", expected="a list of addresses"
             ) from None
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"There is a schedule {name!r} already.", field="name", hint="Choose another name.")
 
 
 def _allowed() -> list[str]:

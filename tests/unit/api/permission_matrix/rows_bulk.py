@@ -60,6 +60,7 @@ ROWS = [
     Row("GET", "export-schedules/", own()),
     Row("POST", "export-schedules/", own_running(201), body=SCHEDULE),
     Row("GET", SCHEDULES, MINE),
+    Row("PATCH", SCHEDULES, mine(), body={"cron": "30 3 * * *"}),
     Row("DELETE", SCHEDULES, mine(204)),
     Row("POST", f"{SCHEDULES}pause/", mine()),
     Row("POST", f"{SCHEDULES}resume/", mine(), prepare=_schedule_paused),
