@@ -31,6 +31,7 @@ PLACES = (
     Place("Home", "console:home", "house", ""),
     Place("Workflows", "console:workflows", "workflow", "workflows"),
     Place("Runs", "console:runs", "activity", "runs"),
+    Place("Projects", "console:projects", "folder", "projects"),
     Place("System", "console:system", "server", "system", operators=True),
 )
 
