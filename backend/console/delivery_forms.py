@@ -101,6 +101,7 @@ class HostForm(DeliveryForm):
             (each for each in found if self.host in {each.host, "git"}), key=lambda each: each.owner_id == self.user.pk
         )
         named = {each.name: f"{each.name} · {each.base_url.partition('://')[2]}" for each in usable}
+        self.fields["repository_name"].initial = self.project.slug if self.host != "git" else ""
         picked = cast("forms.ChoiceField", self.fields["credential"])
         picked.choices = [("", "Choose…" if named else "You have none for this host"), *sorted(named.items())]
 

@@ -56,6 +56,12 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 '''
+TEST = """from storefront.main import Order
+
+
+def test_total() -> None:
+    assert Order("tea").total(1) == 1.19
+"""
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -64,7 +70,7 @@ FILES = [
     {"path": "src/storefront/__init__.py", "content": ""},
     {"path": "src/storefront/static/app.js", "content": "// Counts.\nexport const count = (all) => all.length;\n"},
     {"path": "src/storefront/static/logo.png", "content": base64.b64encode(PIXEL).decode(), "encoding": "base64"},
-    {"path": "tests/test_main.py", "content": "from storefront.main import Order\n\n\ndef test_total() -> None:\n    assert Order(\"tea\").total(1) == 1.19\n"},
+    {"path": "tests/test_main.py", "content": TEST},
     {"path": "deploy/compose.yaml", "content": "services:\n  web:\n    image: storefront:latest\n    ports: [8000]\n"},
     {"path": "pyproject.toml", "content": "[project]\nname = \"storefront\"\nversion = \"1.0\"\n"},
     {"path": "data/orders.csv", "content": "name,count\n" + "tea,1\n" * 60_000},
@@ -73,7 +79,7 @@ FILES = [
 
 
 def build(words: Sequence[str] = ()) -> dict[str, str]:
-    """Make it; return the ids of what pages are opened by. words: hostile texts for a file and a project of their own."""
+    """Make it; return the ids of what pages are opened by. words: hostile texts, for a project of their own."""
     ada = User.objects.get(username="ada")
     made = create_project(
         user=ada, name="Storefront", slug="storefront", description="The shop's pages and the service behind them."

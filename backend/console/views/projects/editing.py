@@ -31,6 +31,7 @@ class Editing:
         self.error = self.path_error = self.why_not = ""
         self.differs: list[tuple[str, str]] | None = None
         self.newest: Any = None
+        self.has_draft = False
         sent = request.POST
         self.is_new = "path" not in request.GET
         self.path = sent.get("path", "") if self.is_new else request.GET.get("path", "")
@@ -69,7 +70,19 @@ class Editing:
 
     def context(self) -> dict[str, Any]:
         """Return what the page shows."""
-        names = ("path", "digest", "ending", "text", "error", "path_error", "why_not", "differs", "newest", "is_new")
+        names = (
+            "path",
+            "digest",
+            "ending",
+            "text",
+            "error",
+            "path_error",
+            "why_not",
+            "differs",
+            "newest",
+            "has_draft",
+            "is_new",
+        )
         shown = {name: getattr(self, name) for name in names}
         return {**shown, "is_draft": True, "language": file_type(self.path)}
 
@@ -81,6 +94,7 @@ class Editing:
         found = self._there()
         if found is None:
             self.newest = newest_generation(project=self.project, execution_id=None)
+            self.has_draft = bool(workspace_files.list_files(self.project, limit=1))
             self.why_not = "absent"
             return
         kept, self.digest = found

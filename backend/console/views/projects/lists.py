@@ -61,8 +61,8 @@ class ProjectForm(forms.Form):
 @form_page
 def new_project(request: HttpRequest) -> HttpResponseBase:
     """Make a project that the user owns."""
-    form = ProjectForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = ProjectForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
         try:
             made = create_project(user=user_of(request), **form.cleaned_data)
         except RepomillError as error:
