@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import BinaryIO
 
+from backend.apps.projects.generation_selectors import recorded_files
 from backend.apps.projects.models import Project
-from backend.apps.projects.services import workspace_diff
+from backend.apps.projects.services import workspace_diff, workspace_files
 from backend.apps.projects.services.history import Comparison, FileChange
 
-LONGEST = 400_000
-"""Bytes of a patch that are read for a page."""
+LONGEST = 16_000_000
+"""Bytes of a patch that are read for a page; of each file only its first lines are kept."""
+LONGEST_LINE = 2000
 MOST_LINES = 400
 """Lines of one file's diff."""
 MOST_LINES_TOGETHER = 3000
 MOST_FILES = 300
 MOST_COMPARED = 40
-"""Files of a draft of which the lines are compared."""
+LARGEST_COMPARED = 64 * 1024
+MOST_COMPARED_TOGETHER = 1024 * 1024
+"""Files of a draft of which the lines are compared, and bytes of one and of all: it is done while somebody waits."""
 KINDS = {"+": "added", "-": "removed", "@": "place", "\\": "place"}
 SIGNS = {"added": "+", "changed": "~", "removed": "−"}  # noqa: RUF001  (a minus sign)
 
@@ -33,14 +38,29 @@ class ShownChange:
 
 @dataclass(frozen=True)
 class ShownChanges:
-    """All of them. more: files that are not listed. whole: whether every line is there."""
+    """All of them. more: files that are not listed."""
 
     files: tuple[ShownChange, ...]
     added: int
     changed: int
     removed: int
     more: int
-    whole: bool
+
+
+@dataclass
+class _Part:
+    """One file's part of a patch, from where its lines begin. cut: whether there is more of it."""
+
+    lines: list[str] = field(default_factory=list)
+    cut: bool = False
+
+    def take(self, line: str) -> None:
+        if not self.lines and not line.startswith("@@"):
+            return
+        if len(self.lines) == MOST_LINES:
+            self.cut = True
+        else:
+            self.lines.append(line)
 
 
 def shown_comparison(comparison: Comparison) -> ShownChanges:
@@ -49,34 +69,49 @@ def shown_comparison(comparison: Comparison) -> ShownChanges:
     if not changes:
         return _shown(changes, [])
     with comparison.patch() as patch:
-        text = patch.read(LONGEST)
-    # A file's part of the patch stands where its change does; the last one may be cut.
-    parts = _parts(text.decode("utf-8", "replace"))
-    return _shown(changes, parts if len(text) < LONGEST else parts[:-1])
+        # A file's part of the patch stands where its change does.
+        return _shown(changes, _parts(patch))
 
 
 def shown_draft(project: Project, found: workspace_diff.WorkspaceChanges) -> ShownChanges:
     """Return what a project's workspace has changed."""
-    parts = [
-        workspace_diff.patch(project=project, found=found, paths={change.path}).split("\n")
-        for change in found.files[:MOST_COMPARED]
-    ]
-    return _shown(found.files, [part if part and part[0].startswith("---") else [] for part in parts])
+    parts = []
+    sizes = _sizes(project, found)
+    left = MOST_COMPARED_TOGETHER
+    for change in found.files[:MOST_COMPARED]:
+        parts.append(_Part())
+        size = sizes.get(change.path, 0)
+        if size > LARGEST_COMPARED or size > left:
+            continue
+        left -= size
+        for line in workspace_diff.patch(project=project, found=found, paths={change.path}).split("\n")[:-1]:
+            parts[-1].take(line)
+    return _shown(found.files, parts)
 
 
-def _shown(changes: Sequence[FileChange], parts: Sequence[Sequence[str]]) -> ShownChanges:
+def _sizes(project: Project, found: workspace_diff.WorkspaceChanges) -> dict[str, int]:
+    """Return the bytes of the files that are compared: of the larger one of both."""
+    paths = {change.path for change in found.files[:MOST_COMPARED]}
+    there = {each.path: each.size for each in workspace_files.files_of(workspace_files.workspace_of(project))}
+    sizes = {path: there.get(path, 0) for path in paths}
+    if found.generation is not None:
+        rows = recorded_files(found.generation).filter(file_path__in=paths).order_by()
+        for path, size in rows.values_list("file_path", "file_size"):
+            sizes[path] = max(sizes[path], size)
+    return sizes
+
+
+def _shown(changes: Sequence[FileChange], parts: Sequence[_Part]) -> ShownChanges:
     files: list[ShownChange] = []
     left = MOST_LINES_TOGETHER
     for number, change in enumerate(changes[:MOST_FILES]):
-        lines = _hunks(parts[number]) if number < len(parts) else []
-        room = min(left, MOST_LINES)
-        shown = tuple(_line(line) for line in lines[:room]) if lines and room > 0 else None
-        left -= len(shown or ())
-        files.append(ShownChange(change, SIGNS[change.status], shown, cut=bool(lines) and len(lines) > room))
+        part = parts[number] if number < len(parts) else _Part()
+        lines = tuple(_line(line) for line in part.lines[:left])
+        left -= len(lines)
+        cut = part.cut or len(lines) < len(part.lines)
+        files.append(ShownChange(change, SIGNS[change.status], lines or None, cut=cut))
     counts = {status: sum(change.status == status for change in changes) for status in SIGNS}
-    left_out = any(file.cut or (file.lines is None and file.change.lines_added) for file in files)
-    more = max(0, len(changes) - MOST_FILES)
-    return ShownChanges(tuple(files), more=more, whole=not (left_out or more), **counts)
+    return ShownChanges(tuple(files), more=max(0, len(changes) - MOST_FILES), **counts)
 
 
 def _line(line: str) -> tuple[str, str]:
@@ -84,21 +119,16 @@ def _line(line: str) -> tuple[str, str]:
     return KINDS.get(line[:1], "same"), line.replace("\r", "␍")
 
 
-def _parts(patch: str) -> list[list[str]]:
+def _parts(patch: BinaryIO) -> list[_Part]:
     """Return the lines of a patch file by file. Lines of a content begin with a sign, so none looks like a heading."""
-    parts: list[list[str]] = []
-    for line in patch.split("\n"):
-        if line.startswith("diff --git "):
-            parts.append([])
-        if parts:
-            parts[-1].append(line)
+    parts: list[_Part] = []
+    read, continued = 0, False
+    while read < LONGEST and (piece := patch.readline(LONGEST_LINE)):
+        read += len(piece)
+        # What goes on with a line that is too long is passed over.
+        if not continued and piece.startswith(b"diff --git "):
+            parts.append(_Part())
+        elif not continued and parts:
+            parts[-1].take(piece.decode("utf-8", "replace").removesuffix("\n"))
+        continued = not piece.endswith(b"\n")
     return parts
-
-
-def _hunks(part: Sequence[str]) -> list[str]:
-    """Return what follows the names of the two files."""
-    beginning = next((number for number, line in enumerate(part) if line.startswith("@@")), None)
-    lines = list(part[beginning:]) if beginning is not None else []
-    while lines and lines[-1] == "":
-        lines.pop()
-    return lines

@@ -52,6 +52,7 @@
   function paintLine(text, into, rules, words, open) {
     let plain = "";
     let at = 0;
+    let inTag = false;
     const flush = () => { if (plain) into.append(plain); plain = ""; };
     const put = (kind, piece) => {
       flush();
@@ -75,8 +76,9 @@
       if (rules.line.some((mark) => text.startsWith(mark, at) && (mark !== "#" || before))) { put("c-comment", text.slice(at)); break; }
       let piece;
       if (rules.keys && (piece = text.slice(0, at).trim().replace(/^[-{,\s]+|[\[({]/g, "") === "" && match(KEY))) { put("c-name", piece); continue; }
-      if (rules.tags && (piece = match(TAG))) { put("c-word", piece); continue; }
-      if (rules.quotes.includes(text[at]) && !(rules.spaced && !before && text[at] === "'")) {
+      if (rules.tags && (piece = match(TAG))) { inTag = !piece.endsWith(">"); put("c-word", piece); continue; }
+      const marked = !rules.tags || inTag;
+      if (marked && rules.quotes.includes(text[at]) && !(rules.spaced && !before && text[at] === "'")) {
         const closing = text[at];
         let end = at + 1;
         while (end < text.length && text[end] !== closing) end += text[end] === "\\" ? 2 : 1;
@@ -84,7 +86,7 @@
         continue;
       }
       const inWord = at > 0 && /[\w$]/.test(text[at - 1]);
-      if (!inWord && (piece = match(NUMBER))) { put("c-number", piece); continue; }
+      if (!inWord && !rules.tags && (piece = match(NUMBER))) { put("c-number", piece); continue; }
       if (!inWord && (piece = match(WORD))) {
         if (words.has(rules.anyCase ? piece.toLowerCase() : piece)) put("c-word", piece);
         else { plain += piece; at += piece.length; }

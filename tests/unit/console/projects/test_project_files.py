@@ -209,3 +209,25 @@ def test_where_the_store_is_gone_the_page_says_so(
         assert answer.status_code == 200
         assert "is-bad" in answer.text
     assert client.get(at(shop, f"generations/{first.pk}/raw/?path=README.md")).status_code == 404
+
+
+def test_a_large_change_leaves_room_for_the_others(ada: User, shop: Project) -> None:
+    generated(shop, README_md="# Shop\n")
+    large = "".join(f"line {number} diff --git a/x b/x\n" for number in range(30_000))
+    made = generated(shop, a_csv=large, b_min_js="x" * 50_000 + "\n", README_md="# Shop!\n", z_txt="last words\n")
+    page = browser(ada).get(at(shop, f"generations/{made.pk}/")).text
+    assert "There is more of it" in page
+    assert "+line 1 diff" in page
+    assert "+line 1000 diff" not in page
+    assert '<div class="line added">+last words</div>' in page
+    assert "+# Shop!" in page
+    assert len(page) < 200_000
+
+
+def test_a_large_file_of_a_draft_is_not_compared(ada: User, shop: Project) -> None:
+    generated(shop, a_csv="before\n" * 20_000, z_txt="before\n")
+    draft(shop, "a.csv", "after\n")
+    draft(shop, "z.txt", "after\n")
+    page = browser(ada).get(at(shop, "draft/changes/")).text
+    assert page.count('<div class="line removed">-before</div>') == 1
+    assert "not shown" in page
