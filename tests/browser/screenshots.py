@@ -25,7 +25,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="repomill-pictures-") as folder:
         web = WebProcess(Path(folder), signing_key="k" * 48, REPOMILL_RATE_LOGIN="none")
         try:
-            runs = web.django("from tests.browser import world; answer = world.build()")
+            runs = web.django(
+                "from tests.browser import project_world, world; answer = world.build() | project_world.build()"
+            )
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
                 for ending, width, height, scheme in WINDOWS:
@@ -51,8 +53,26 @@ def pages(runs: dict[str, str]) -> dict[str, str]:
         "run-data": f"/console/runs/{runs['completed']}/data/",
         "run-history": f"/console/runs/{runs['completed']}/history/",
         "run-again": f"/console/runs/{runs['completed']}/rerun/",
+        **_of_projects(runs),
         "system": "/console/system/",
         "design": "/console/design/",
+    }
+
+
+def _of_projects(ids: dict[str, str]) -> dict[str, str]:
+    project = f"/console/projects/{ids['project']}/"
+    return {
+        "projects": "/console/projects/",
+        "project": project,
+        "project-file": f"{project}generations/{ids['third']}/file/?path=src/storefront/main.py",
+        "project-draft": f"{project}draft/changes/",
+        "project-edit": f"{project}draft/edit/?path=README.md",
+        "project-generations": f"{project}generations/",
+        "project-generation": f"{project}generations/{ids['third']}/",
+        "project-archives": f"{project}archives/",
+        "project-exports": f"{project}exports/",
+        "project-export": f"{project}exports/new/?to=github",
+        "project-members": f"{project}members/",
     }
 
 
