@@ -193,9 +193,9 @@ def test_words_of_others_stay_words(ada: User) -> None:
     for page in ("draft/file/", "draft/edit/", f"{generation}file/"):
         addresses.append(at(project, f"{page}?path={quote(made['hostile_path'])}"))
     for address in (LIST, *addresses):
-        page = client.get(address)
-        assert page.status_code == 200, address
-        body = page.text.split("</head>")[1]
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        body = answer.text.split("</head>")[1]
         for word in words:
             if len(word) > 3:
                 assert word not in body, address
