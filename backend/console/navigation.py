@@ -31,6 +31,7 @@ PLACES = (
     Place("Home", "console:home", "house", ""),
     Place("Workflows", "console:workflows", "workflow", "workflows"),
     Place("Runs", "console:runs", "activity", "runs"),
+    Place("Projects", "console:projects", "folder", "projects"),
     Place("Bulk exports", "console:bulk-exports", "package", "bulk-exports"),
     Place("Schedules", "console:schedules", "calendar-clock", "schedules"),
     Place("Credentials", "console:credentials", "key-round", "credentials"),

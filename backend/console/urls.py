@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from backend.console import export_urls, workflow_urls
+from backend.console import export_urls, project_urls, workflow_urls
 from backend.console.views import run_actions
 from backend.console.views.design import design
 from backend.console.views.home import home, home_queues
@@ -28,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("design/", design, name="design"),
     *workflow_urls.urlpatterns,
     *export_urls.urlpatterns,
+    *project_urls.urlpatterns,
     path("runs/", runs, name="runs"),
     path(RUN, run, name="run"),
     path(f"{RUN}data/", run_data, name="run-data"),

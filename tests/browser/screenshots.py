@@ -25,7 +25,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="repomill-pictures-") as folder:
         web = WebProcess(Path(folder), signing_key="k" * 48, REPOMILL_RATE_LOGIN="none")
         try:
-            runs = web.django("from tests.browser import world; answer = world.build()")
+            runs = web.django(
+                "from tests.browser import project_world, world; answer = world.build() | project_world.build()"
+            )
             exports = web.django("from tests.browser import exports_world; answer = exports_world.build()")
             # Both have a `failed` and a `paused` one; those of the runs keep their names.
             runs = exports | runs
@@ -54,18 +56,31 @@ def pages(runs: dict[str, str]) -> dict[str, str]:
         "run-data": f"/console/runs/{runs['completed']}/data/",
         "run-history": f"/console/runs/{runs['completed']}/history/",
         "run-again": f"/console/runs/{runs['completed']}/rerun/",
-        "bulk-exports": "/console/bulk-exports/",
-        "bulk-export": f"/console/bulk-exports/{runs['going']}/",
-        "bulk-export-new": "/console/bulk-exports/-/start/",
-        "schedules": "/console/schedules/",
-        "calendar": "/console/schedules/-/calendar/",
-        "schedule": f"/console/schedules/{runs['schedule']}/",
-        "schedule-new": "/console/schedules/-/new/",
-        "credentials": "/console/credentials/",
-        "credential": f"/console/credentials/{runs['credential']}/",
-        "credential-new": "/console/credentials/-/add/",
+            runs = web.django(
+                "from tests.browser import project_world, world; answer = world.build() | project_world.build()"
+            )
+            exports = web.django("from tests.browser import exports_world; answer = exports_world.build()")
+            # Both have a `failed` and a `paused` one; those of the runs keep their names.
+            runs = exports | runs
         "system": "/console/system/",
         "design": "/console/design/",
+    }
+
+
+def _of_projects(ids: dict[str, str]) -> dict[str, str]:
+    project = f"/console/projects/{ids['project']}/"
+    return {
+        "projects": "/console/projects/",
+        "project": project,
+        "project-file": f"{project}generations/{ids['third']}/file/?path=src/storefront/main.py",
+        "project-draft": f"{project}draft/changes/",
+        "project-edit": f"{project}draft/edit/?path=README.md",
+        "project-generations": f"{project}generations/",
+        "project-generation": f"{project}generations/{ids['third']}/",
+        "project-archives": f"{project}archives/",
+        "project-exports": f"{project}exports/",
+        "project-export": f"{project}exports/new/?to=github",
+        "project-members": f"{project}members/",
     }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from backend.apps.authentication.models import User
 from backend.apps.exports.models import RepositoryExport
+from backend.apps.projects.models import Archive
 from backend.apps.projects.selectors import visible_projects
 from backend.errors import NotFound
 
@@ -53,3 +55,16 @@ def get_export(*, user: User, export_id: UUID | str) -> RepositoryExport:
             hint="Check the id, and that you are a member of its project.",
         )
     return found
+
+
+def downloads_of(archives: Collection[Archive], *, user: User) -> dict[UUID, RepositoryExport]:
+    """Return, by the archives' ids, a completed delivery with which each can be downloaded, where there is one."""
+    made = visible_exports(user=user).filter(
+        status=RepositoryExport.Status.COMPLETED,
+        generated_project__in={archive.generated_project_id for archive in archives},
+        commit__in={archive.commit for archive in archives},
+        export_type__in={archive.format for archive in archives},
+    )
+    known = {(export.generated_project_id, export.export_type, export.commit): export for export in made}
+    places = {archive.pk: (archive.generated_project_id, archive.format, archive.commit) for archive in archives}
+    return {identifier: known[place] for identifier, place in places.items() if place in known}

@@ -79,18 +79,28 @@ def projects_with_right(*, user: User, right: Right) -> QuerySet[Project]:
 
 
 def find_projects(
-    *, user: User, search: str | None = None, organisation: UUID | None = None, ordering: str | None = None
+    *,
+    user: User,
+    search: str | None = None,
+    organisation: UUID | None = None,
+    owner: UUID | None = None,
+    label: str | None = None,
+    ordering: str | None = None,
 ) -> QuerySet[Project]:
     """Return the projects that the user may see, by name.
 
-    search: those with this in their name or slug. organisation: those in it. ordering: by another column that the API
-    offers, such as `-created_at`.
+    search: those with this in their name or slug. organisation: those in it. owner: those of this user. label: those
+    that have it. ordering: by another column that the API offers, such as `-created_at`.
     """
     found = visible_projects(user=user)
     if search:
         found = found.filter(Q(name__icontains=search) | Q(slug__icontains=search))
     if organisation is not None:
         found = found.filter(organisation_id=organisation)
+    if owner is not None:
+        found = found.filter(owner_id=owner)
+    if label:
+        found = found.filter(pk__in=ProjectLabel.objects.filter(name=label).values("project_id"))
     return found.order_by(ordering, "id") if ordering else found
 
 

@@ -103,6 +103,11 @@ class ProjectFilters(serializers.Serializer[Any]):
 
     search = serializers.CharField(required=False, max_length=200, help_text="A part of the name or the slug.")
     organisation = serializers.UUIDField(required=False)
+    owner = serializers.UUIDField(required=False, help_text="The id of the user who owns them.")
+    # REST framework takes declared fields out of the class, so this is not its fields' own `label`.
+    label = serializers.CharField(  # type: ignore[assignment]
+        required=False, max_length=50, help_text="A label that they have."
+    )
     ordering = serializers.ChoiceField(choices=PROJECT_ORDERS, required=False)
 
 

@@ -42,6 +42,7 @@ STATES = {
     "planning": State("Planning", "loader-circle", "busy"),
     "in_flight": State("In flight", "loader-circle", "busy"),
     "generating": State("Generating", "loader-circle", "busy"),
+    "exporting": State("Exporting", "loader-circle", "busy"),
     "archived": State("Archived", "archive", "idle"),
     "queued": State("Queued", "hourglass", "warn"),
     "scheduled": State("Scheduled", "clock", "idle"),

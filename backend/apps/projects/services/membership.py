@@ -40,7 +40,7 @@ def add_member(
             ProjectMembership.objects.create(project=project, user=new, role=given)
     except IntegrityError as error:
         raise Conflict(
-            f"{new.get_username()} is a member already.", field="username", hint="Change their role with PATCH."
+            f"{new.get_username()} is a member already.", field="username", hint="Change their role instead."
         ) from error
     return member_in(project, new.pk)
 

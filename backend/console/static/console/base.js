@@ -27,11 +27,17 @@ document.addEventListener("change", (event) => {
   if (form) form.requestSubmit();
 });
 
+// Where there is no room for all places and tabs, the one that one is at is in view.
+for (const here of document.querySelectorAll(".places [aria-current], .tabs [aria-current]")) {
+  here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 24;
+}
+
 // A button that copies the text of the element it names.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-copy]");
   if (!button) return;
-  navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent).then(() => {
+  const source = document.getElementById(button.dataset.copy);
+  navigator.clipboard.writeText(source.value ?? source.textContent).then(() => {
     const before = button.title;
     button.title = "Copied";
     button.dataset.done = "";

@@ -1,0 +1,47 @@
+"""What a list of projects tells of each, and what it can be narrowed to. It reads; it changes nothing."""
+
+from __future__ import annotations
+
+from django.db.models import Count, IntegerField, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from backend.apps.authentication.models import User
+from backend.apps.projects.models import Archive, GeneratedProject, Project, ProjectLabel
+from backend.apps.projects.selectors import visible_projects
+
+
+def at_a_glance(projects: QuerySet[Project]) -> QuerySet[Project]:
+    """Return projects with their owner and labels, `generations` (how many) and `generated_at` (the newest one)."""
+    own = GeneratedProject.objects.filter(project=OuterRef("pk")).order_by()
+    count = own.values("project").annotate(count=Count("pk")).values("count")
+    newest = own.filter(status=GeneratedProject.Status.COMPLETED).order_by("-completed_at").values("completed_at")[:1]
+    labels = Prefetch("labels", queryset=ProjectLabel.objects.order_by("name"))
+    return (
+        projects.select_related("owner")
+        .prefetch_related(labels)
+        .annotate(generations=Coalesce(Subquery(count, output_field=IntegerField()), 0), generated_at=Subquery(newest))
+    )
+
+
+def owners_of(*, user: User, most: int) -> list[User]:
+    """Return who owns the projects that the user may see, by name."""
+    owners = visible_projects(user=user).order_by().values("owner_id")
+    return list(User.objects.filter(pk__in=owners).order_by("username")[:most])
+
+
+def labels_in_use(*, user: User, most: int) -> list[str]:
+    """Return the labels of the projects that the user may see, sorted."""
+    visible = visible_projects(user=user).order_by().values("pk")
+    names = ProjectLabel.objects.filter(project__in=visible).order_by("name").values_list("name", flat=True)
+    return list(names.distinct()[:most])
+
+
+def completed_generations(project: Project, *, most: int) -> list[GeneratedProject]:
+    """Return the generations of a project that can be exported, newest first."""
+    found = GeneratedProject.objects.filter(project=project, status=GeneratedProject.Status.COMPLETED)
+    return list(found.exclude(commit="").order_by("-completed_at", "-created_at")[:most])
+
+
+def archives_of(project: Project) -> QuerySet[Archive]:
+    """Return the archives that were made of a project's generations."""
+    return Archive.objects.filter(generated_project__project=project).select_related("generated_project")
