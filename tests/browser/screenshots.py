@@ -56,12 +56,17 @@ def pages(runs: dict[str, str]) -> dict[str, str]:
         "run-data": f"/console/runs/{runs['completed']}/data/",
         "run-history": f"/console/runs/{runs['completed']}/history/",
         "run-again": f"/console/runs/{runs['completed']}/rerun/",
-            runs = web.django(
-                "from tests.browser import project_world, world; answer = world.build() | project_world.build()"
-            )
-            exports = web.django("from tests.browser import exports_world; answer = exports_world.build()")
-            # Both have a `failed` and a `paused` one; those of the runs keep their names.
-            runs = exports | runs
+        **_of_projects(runs),
+        "bulk-exports": "/console/bulk-exports/",
+        "bulk-export": f"/console/bulk-exports/{runs['going']}/",
+        "bulk-export-new": "/console/bulk-exports/-/start/",
+        "schedules": "/console/schedules/",
+        "calendar": "/console/schedules/-/calendar/",
+        "schedule": f"/console/schedules/{runs['schedule']}/",
+        "schedule-new": "/console/schedules/-/new/",
+        "credentials": "/console/credentials/",
+        "credential": f"/console/credentials/{runs['credential']}/",
+        "credential-new": "/console/credentials/-/add/",
         "system": "/console/system/",
         "design": "/console/design/",
     }
