@@ -84,7 +84,8 @@ def web(tmp_path: Path) -> Iterator[WebProcess]:
 
 def test_every_operation_answers_as_the_document_says(web: WebProcess, tmp_path: Path) -> None:
     examples = int(os.environ.get(EXAMPLES) or BOUNDED)
-    document = httpx.get(f"{web.origin}/api/schema/", headers={"Accept": "application/json"}, trust_env=False).json()
+    asked = httpx.get(f"{web.origin}/api/schema/", headers={"Accept": "application/json"}, trust_env=False, timeout=60)
+    document = asked.raise_for_status().json()
     token, known = web.django(PEOPLE)
     (tmp_path / "known.json").write_text(json.dumps(known), "utf-8")
     settings = SETTINGS.format(token=token, scenarios=max(SCENARIOS, 10 * examples), steps=STEPS)
