@@ -34,7 +34,7 @@ SEQUENCES, OTHERS = "stateful", "examples,coverage,fuzzing"
 SCENARIOS, STEPS = 40, 24
 """How many sequences of requests are made at least, and how long one is. Ten times as many make each link likely."""
 LEAST_TRANSITIONS, LEAST_LINKS = 100, 60
-"""What `make test` follows at least, of about 240 transitions along 105 of 163 links."""
+"""What `make test` follows at least, of about 200 transitions along 95 of 163 links."""
 NO_ARCHIVES = "/files/archive/"
 """It makes no archives; tests/unit/projects/test_api_archives.py does, hostile ones above all."""
 CHECKS = (
