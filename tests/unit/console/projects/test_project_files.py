@@ -234,8 +234,6 @@ def test_a_large_file_of_a_draft_is_not_compared(ada: User, shop: Project) -> No
 def test_a_new_file_does_not_do_away_with_the_others(ada: User, shop: Project, first: GeneratedProject) -> None:
     client = browser(ada)
     assert workspace_files.list_files(shop) == []
-        shop, paths=["src", "README.md"]
-    )
     page = client.get(at(shop, "draft/edit/")).text
     assert "There is no draft yet" in page
     assert "<textarea" not in page
