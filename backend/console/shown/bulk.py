@@ -154,14 +154,13 @@ def wait_words(wait: Wait) -> Waiting:
     return Waiting(look, icon, text, wait.until)
 
 
-def controls(bulk: BulkExport, standing: str, progress: Progress) -> list[str]:
+def controls(bulk: BulkExport, standing: str) -> list[str]:
     """Return what may be done with it as it stands; the services refuse the rest."""
     if bulk.status in {BulkExport.Status.PENDING, BulkExport.Status.RUNNING}:
         if bulk.cancel_requested_at is not None:
             return []
         return ["resume" if standing == "paused" else "pause", "cancel"]
-    failed = bulk.status == BulkExport.Status.FAILED and (progress.failed or bulk.started_at is None)
-    return ["retry"] if failed else []
+    return ["retry"] if bulk.status == BulkExport.Status.FAILED else []
 
 
 def where_words(bulk: BulkExport) -> str:

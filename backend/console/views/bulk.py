@@ -87,7 +87,7 @@ def _board(bulk: BulkExport) -> dict[str, Any]:
         "tiles": shown.tiles(progress),
         "rate": shown.rate_words(progress.rate),
         "waits": [shown.wait_words(wait) for wait in waits_of(bulk, now=now)] if bulk.completed_at is None else [],
-        "controls": shown.controls(bulk, standing, progress),
+        "controls": shown.controls(bulk, standing),
         "took": ((bulk.completed_at or now) - began).total_seconds(),
         "facts": shown.facts(bulk),
     }

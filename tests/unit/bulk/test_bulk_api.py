@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from backend.apps.authentication.models import User
@@ -42,11 +44,27 @@ def test_from_plan_to_report(client, world):
     assert (told["status"], told["percent"], told["counts"]["completed"]) == ("completed", 100, 3)
     items = client.get(f"{where}items/", {"status": "completed", "page_size": 2}).data
     assert (items["count"], len(items["results"])) == (3, 2)
+    assert [item["project"] for item in client.get(f"{where}items/", {"search": "P2"}).data["results"]] == ["p2"]
+    assert client.get(f"{where}items/", {"status": "odd"}).status_code == 400
     report = client.get(f"{where}report/")
     assert len(json.loads(b"".join(report.streaming_content))["items"]) == 3
     lines = client.get(f"{where}report/", {"report": "csv"})
     assert (lines["Content-Type"], len(b"".join(lines.streaming_content).splitlines())) == ("text/csv", 4)
     assert client.get(BULK).data["count"] == 1
+
+
+def test_a_list_of_bulk_exports_costs_the_same_for_many(client, world, django_assert_num_queries):
+    world.projects(2)
+    client.post(BULK, WISH)
+    world.work()
+    with CaptureQueriesContext(connection) as one:
+        assert client.get(BULK).data["results"][0]["percent"] == 100
+    cost = len(one)
+    for _ in range(3):
+        client.post(BULK, WISH)
+        world.work()
+    with django_assert_num_queries(cost):
+        assert [row["counts"]["skipped"] for row in client.get(BULK).data["results"]] == [2, 2, 2, 0]
 
 
 def test_control(client, world):
@@ -69,6 +87,10 @@ def test_schedules(client, world):
     assert client.post(f"{where}run/").status_code == 202
     assert client.get(where).data["runs"][0]["by_hand"] is True
     assert client.get(SCHEDULES).data["count"] == 1
+    changed = client.patch(where, {"interval_seconds": 3600, "time_zone": "Europe/Berlin"}).data
+    assert (changed["cron"], changed["interval_seconds"], changed["keep_last"]) == (None, 3600, 3)
+    assert client.patch(where, {"cron": "x"}).data["errors"][0]["field"] == "cron"
+    assert client.patch(where, {"owner": "x"}).status_code == 400
     assert client.delete(where).status_code == 204
     assert client.get(where).status_code == 404
 
@@ -82,7 +104,7 @@ def test_a_strangers_are_not_there(client, world):
         assert stranger.get(where).status_code == 404
         assert operator.get(where).status_code == 200
     assert stranger.post(f"{bulk}cancel/").status_code == 404
-    assert stranger.delete(schedule).status_code == 404
+    assert stranger.delete(schedule).status_code == stranger.patch(schedule, {"keep_last": 1}).status_code == 404
     assert stranger.get(BULK).data["count"] == stranger.get(SCHEDULES).data["count"] == 0
     assert APIClient().get(BULK).status_code == 401
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from backend.apps.exports.due_times import Rhythm, decide_due, due_after, next_times, read_rhythm
+from backend.apps.exports.due_times import Rhythm, decide_due, due_after, next_times, read_rhythm, times_by_day
 from backend.errors import InvalidInput
 
 
@@ -125,3 +126,31 @@ def test_what_is_no_rhythm(rhythm, field):
     with pytest.raises(InvalidInput) as refused:
         read_rhythm(**{"cron": "", "interval_seconds": None, "time_zone": "UTC"} | rhythm)
     assert refused.value.place["field"] == field
+
+
+def told(rhythm: Rhythm, zone: str, first: str, *, days: int = 7, after: str = "2026-01-01", most: int = 3):
+    found = times_by_day(
+        rhythm, first=date.fromisoformat(first), days=days, zone=ZoneInfo(zone), after=at(after), most=most
+    )
+    return {day.isoformat(): [f"{time:%H:%M}" for time in times] for day, times in found.items()}
+
+
+def test_times_of_days_are_those_of_the_readers_clock():
+    late = Rhythm(cron="30 23 * * *")
+    assert told(late, "Asia/Tokyo", "2026-05-05", days=2) == {"2026-05-05": ["08:30"], "2026-05-06": ["08:30"]}
+    assert told(late, "UTC", "2026-05-05", days=2, after="2026-05-06T00:00") == {"2026-05-06": ["23:30"]}
+    midnight = Rhythm(cron="0 0 * * *", time_zone="Europe/Berlin")
+    assert told(midnight, "Europe/Berlin", "2026-03-28", days=3) == {
+        f"2026-03-{day}": ["00:00"] for day in (28, 29, 30)
+    }
+    # Santiago leaves out the hour after midnight on 6 September 2026.
+    each = told(Rhythm(cron="0 * * * *"), "America/Santiago", "2026-09-05", days=2, most=2)
+    assert each == {"2026-09-05": ["00:00", "01:00"], "2026-09-06": ["01:00", "02:00"]}
+
+
+def test_what_is_due_often_is_passed_over_for_the_rest_of_its_day():
+    each = Rhythm(interval_seconds=60, begins_at=at("2026-01-01"))
+    assert told(each, "UTC", "2026-05-05", days=3) == {
+        f"2026-05-0{day}": ["00:00", "00:01", "00:02"] for day in (5, 6, 7)
+    }
+    assert told(Rhythm(cron="0 0 29 2 *"), "UTC", "2026-05-05", days=35) == {}

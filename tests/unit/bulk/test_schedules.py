@@ -22,6 +22,7 @@ from backend.apps.exports.services.notifying import SIGNATURE, signing_key
 from backend.apps.exports.services.retention import archive_generations
 from backend.apps.exports.services.schedule_runs import do_round, note_due
 from backend.apps.exports.services.schedules import (
+    change_schedule,
     create_schedule,
     delete_schedule,
     pause_schedule,
@@ -90,6 +91,17 @@ def test_two_beats_start_nothing_twice(world, nightly):
     do_round(now=now)
     assert BulkExport.objects.count() == 1
     assert TaskExecution.objects.filter(method="bulk.plan").count() == 1
+
+
+def test_a_rhythm_that_was_changed_meanwhile_is_not_undone(nightly):
+    read = nightly()
+    changed = change_schedule(ExportSchedule.objects.select_related("owner").get(pk=read.pk), cron="0 5 * * *")
+    # The same moment, by another rhythm: what was worked out from the old one is not written.
+    ExportSchedule.objects.update(next_due_at=read.next_due_at)
+    assert note_due(read, now=moment("2026-01-02T02:00")) is False
+    assert note_due(ExportSchedule.objects.get(pk=read.pk), now=moment("2026-01-02T02:00")) is True
+    assert ExportSchedule.objects.get().next_due_at == moment("2026-01-02T05:00")
+    assert changed.cron == "0 5 * * *"
 
 
 def test_a_worker_that_is_lost_between_the_steps_leaves_them_to_the_next_round(world, nightly, monkeypatch):

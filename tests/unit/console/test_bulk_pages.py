@@ -116,6 +116,25 @@ def test_what_has_failed_is_tried_again(ada: User, client: Client) -> None:
     assert "Retry the failed ones" not in client.get(at(bulk)).text
 
 
+def test_a_doubt_is_settled_and_taken_up(ada: User, stranger: User, client: Client) -> None:
+    with_content(ada, "one")
+    with line() as work:
+        bulk = started(ada)
+        work.work(failing(InDoubt("The answer was lost.")))
+        page = client.get(at(bulk)).text
+        assert "It was done" in page
+        task = BulkExportItem.objects.get().task
+        assert task is not None
+        settle = f"/console/tasks/{task.pk}/settle/"
+        browser(stranger).post(settle, {"outcome": "done"})
+        assert TaskExecution.objects.get(pk=task.pk).status == "in_doubt"
+        assert "Settled" in client.post(settle, {"outcome": "done", "back": at(bulk)}, follow=True).text
+        assert "Take up what was settled" in client.get(at(bulk)).text
+        client.post(at(bulk, "retry/"))
+    bulk.refresh_from_db()
+    assert bulk.status == "completed"
+
+
 def test_the_bar_is_right_and_never_goes_back(ada: User, client: Client) -> None:
     with_content(ada, *(f"p{number}" for number in range(7)))
     seen = []
