@@ -16,7 +16,7 @@ _give_back = QoS.restore_unacked_once
 
 def survive_broker_loss() -> None:
     """Let a connection that is gone keep what it holds."""
-    QoS.restore_unacked_once = _give_back_if_connected
+    QoS.restore_unacked_once = _give_back_if_connected  # type: ignore[method-assign]
 
 
 def _give_back_if_connected(self: Any, stderr: Any = None) -> None:  # noqa: ANN401  (kombu is not typed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from kombu import Connection, Queue
 from kombu.transport.virtual.base import QoS
@@ -15,15 +17,16 @@ def _as_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     survive_broker_loss()
 
 
-def held(name: str) -> tuple[Connection, Queue]:
-    """Return a connection that has taken a message and not acknowledged it, and the message's queue."""
+def held(name: str) -> tuple[Any, Queue]:
+    """Return a channel that has taken a message and not acknowledged it, and the message's queue."""
     connection = Connection("memory://")
-    connection.default_channel.do_restore = True
-    queue = Queue(name, channel=connection.default_channel)
+    channel: Any = connection.default_channel
+    channel.do_restore = True
+    queue = Queue(name, channel=channel)
     queue.declare()
     connection.Producer().publish("work", routing_key=name)
     assert queue.get() is not None
-    return connection, queue
+    return channel, queue
 
 
 def left_in(queue: Queue) -> bool:
@@ -32,14 +35,13 @@ def left_in(queue: Queue) -> bool:
 
 
 def test_one_that_is_there_gives_back_what_it_holds() -> None:
-    connection, queue = held("there")
-    connection.default_channel.close()
+    channel, queue = held("there")
+    channel.close()
     assert left_in(queue)
 
 
 def test_one_that_is_gone_keeps_it_and_raises_nothing() -> None:
-    connection, queue = held("gone")
-    channel = connection.default_channel
+    channel, queue = held("gone")
     channel.connection.client = None
     channel.close()
     assert not left_in(queue)
