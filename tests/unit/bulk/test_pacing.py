@@ -288,7 +288,8 @@ def test_what_is_left_is_told_by_credential_and_limit(connection, monkeypatch):
     assert (told[bot.pk].left[0].number, told[bot.pk].left[0].host_says) == (4321, True)
     assert told[bot.pk].until == now + timedelta(seconds=60)
     connection.flushall()
-    assert of_quotas(now=now) == quotas_of([bot], now=now) == {}
+    assert of_quotas(now=now) == {}
+    assert quotas_of([bot], now=now) == {}
 
 
 def test_no_quota_is_told_where_redis_is_gone(monkeypatch, tmp_path):
