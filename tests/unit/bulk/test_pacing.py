@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import redis
 
+from backend.apps.authentication.models import User
+from backend.apps.credentials.models import Credential
 from backend.apps.exports import pacing
 from backend.apps.exports.pacing import (
     CREATIONS,
@@ -27,6 +29,7 @@ from backend.apps.exports.pacing import (
     known_limits,
     next_slot,
 )
+from backend.apps.exports.quota_selectors import quotas_of
 from backend.apps.exports.services.pacing_store import Pacer
 from backend.apps.projects.hosts.answers import Answer
 from backend.cli.stack.broker import EmbeddedBroker
@@ -277,8 +280,16 @@ def test_what_is_left_is_told_by_credential_and_limit(connection, monkeypatch):
     assert found["repomill_quota_wait_seconds", ("github", "ada/acme-bot")] == 0
     assert "unused" not in str(found)
     assert set(connection.hkeys("repomill:paced-accounts")) == {b"a", b"b", b"c"}
+    mine.after(Answer(429, {"retry-after": "60"}))
+    bot, others = (Credential(name="acme-bot", host="github", owner=User(username=name)) for name in ("ada", "bob"))
+    told = quotas_of([bot, others], now=now)
+    assert told is not None
+    assert set(told) == {bot.pk}
+    assert (told[bot.pk].left[0].number, told[bot.pk].left[0].host_says) == (4321, True)
+    assert told[bot.pk].until == now + timedelta(seconds=60)
     connection.flushall()
     assert of_quotas(now=now) == {}
+    assert quotas_of([bot], now=now) == {}
 
 
 def test_no_quota_is_told_where_redis_is_gone(monkeypatch, tmp_path):
@@ -286,3 +297,4 @@ def test_no_quota_is_told_where_redis_is_gone(monkeypatch, tmp_path):
     monkeypatch.setattr("backend.apps.exports.services.pacing_store.client", lambda: gone)
     Pacer(ACCOUNT, connection=gone).introduce("ada/acme-bot")
     assert of_quotas(now=datetime.now(UTC)) == {}
+    assert quotas_of([], now=datetime.now(UTC)) is None
