@@ -38,8 +38,8 @@ class Editing:
         self.digest = sent.get("digest", "")
         self.ending = sent.get("ending", "lf") if sent.get("ending") in ENDINGS else "lf"
         self.text = sent.get("content", "").replace("\r\n", "\n")
-        if request.method != "POST" and not self.is_new:
-            self._read()
+        if request.method != "POST":
+            self._begin_new() if self.is_new else self._read()
 
     def save(self) -> bool:
         """Write the file; return False where something is wrong, which the form then says."""
@@ -88,6 +88,13 @@ class Editing:
 
     def _expected(self) -> Expected:
         return Expected(digests=frozenset({self.digest})) if self.digest else Expected(absent=True)
+
+    def _begin_new(self) -> None:
+        """Let a new file stand beside those of the newest generation: a draft of its own would do away with them."""
+        self.has_draft = bool(workspace_files.list_files(self.project, limit=1))
+        self.newest = None if self.has_draft else newest_generation(project=self.project, execution_id=None)
+        if self.newest is not None:
+            self.why_not = "absent"
 
     def _read(self) -> None:
         """Read what is in the draft. Where it is not, the draft can begin with the newest generation."""

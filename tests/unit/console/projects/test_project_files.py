@@ -173,8 +173,6 @@ def test_a_new_file_has_a_good_name(ada: User, shop: Project, path: str, status:
 
 def test_from_a_generation_to_the_next_by_hand(ada: User, shop: Project, first: GeneratedProject) -> None:
     client = browser(ada)
-    for entry in workspace_files.list_files(shop):
-        workspace_files.delete_files(shop, paths=[entry.path])
     edit = at(shop, "draft/edit/?path=src/main.py")
     assert "This file is not in the draft" in client.get(edit).text
     begun = client.post(at(shop, "draft/begin/"), {"path": "src/main.py"})
@@ -231,3 +229,19 @@ def test_a_large_file_of_a_draft_is_not_compared(ada: User, shop: Project) -> No
     page = browser(ada).get(at(shop, "draft/changes/")).text
     assert page.count('<div class="line removed">-before</div>') == 1
     assert "not shown" in page
+
+
+def test_a_new_file_does_not_do_away_with_the_others(ada: User, shop: Project, first: GeneratedProject) -> None:
+    client = browser(ada)
+    assert workspace_files.list_files(shop) == []
+    page = client.get(at(shop, "draft/edit/")).text
+    assert "There is no draft yet" in page
+    assert "<textarea" not in page
+    client.post(at(shop, "draft/begin/"))
+    assert "<textarea" in client.get(at(shop, "draft/edit/")).text
+    client.post(at(shop, "draft/edit/"), {"path": "new.txt", "content": "new"})
+    page = client.get(at(shop, "draft/changes/")).text
+    assert "1 added, 0 changed, 0 removed" in page
+    assert "not in the draft" not in page
+    workspace_files.delete_files(shop, paths=["README.md"])
+    assert "1 file of" in client.get(at(shop, "draft/changes/")).text
