@@ -68,7 +68,8 @@ def at(project: Project, more: str = "") -> str:
 
 
 def looked_at(client: Client, address: str) -> Any:
-    """Return the answer to a look, whose file is closed where it is one."""
+    """Return the answer to a look, whose file is read to its end and closed where it is one."""
     answer = client.get(address)
-    answer.close()
+    if answer.streaming:
+        answer.getvalue()
     return answer

@@ -81,7 +81,6 @@ def test_large_files_are_shown_in_part_and_sent_whole(ada: User, shop: Project) 
     assert "Download the whole" in page.text
     sent = client.get(at(shop, f"generations/{made.pk}/raw/?path=large.txt"))
     assert sent.getvalue().decode() == text
-    sent.close()
     assert sent["Content-Disposition"] == 'attachment; filename="large.txt"'
     assert "sandbox" in sent["Content-Security-Policy"]
     assert sent["X-Content-Type-Options"] == "nosniff"
