@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from backend.api.kept_answers import forget_old_answers as forget_once
 from backend.apps.agents.services.retention import forget_old_actions
-from backend.apps.authentication.tokens import forget_expired
+from backend.apps.authentication.services.expiry import forget_expired
 from backend.apps.exports.services.abandoning import fail_abandoned_exports as fail_exports_once
 from backend.apps.exports.services.bulk_advance import advance_all
 from backend.apps.exports.services.schedule_runs import do_round

@@ -7,12 +7,9 @@ crash, and a refresh token dies with the password or the account that it was mad
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.authentication import JWTAuthentication
@@ -82,12 +79,6 @@ def end_refresh_token(value: str) -> None:
     except NONSENSE as error:
         raise InvalidToken() from error
     EndedRefreshToken.objects.get_or_create(jti=str(refresh["jti"])[:64], defaults={"expires_at": ends})
-
-
-def forget_expired() -> int:
-    """Delete sessions, and what is kept of refresh tokens, that have expired by now. Returns how many tokens."""
-    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
-    return EndedRefreshToken.objects.filter(expires_at__lt=timezone.now()).delete()[0]
 
 
 def _grant(claimed: Any) -> Grant:  # noqa: ANN401  (a claim)

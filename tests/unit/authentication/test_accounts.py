@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from backend.apps.authentication.models import EndedRefreshToken, User
-from backend.apps.authentication.tokens import forget_expired
+from backend.apps.authentication.services.expiry import forget_expired
 
 pytestmark = pytest.mark.django_db
 ME = "/api/v1/auth/me/"

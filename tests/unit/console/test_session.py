@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from backend.apps.authentication.models import User
-from backend.apps.authentication.tokens import forget_expired
+from backend.apps.authentication.services.expiry import forget_expired
 from backend.config.rates import Rate
 from tests.browser.people import PASSWORD
 from tests.unit.console.conftest import browser
