@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from backend.config.redis_server import read_redis_url
 
@@ -12,8 +14,10 @@ from backend.config.redis_server import read_redis_url
 class _Client(RedisCacheClient):
     def __init__(self, servers: list[str], **options: Any) -> None:  # noqa: ANN401  (redis-py's)
         super().__init__(servers, serializer=options.pop("serializer", None))
+        # A request does not wait for a server that is not there.
+        at_once = {"retry": Retry(NoBackoff(), 0)}
         # The sentinels are asked anew for each connection that is made.
-        self._pool = read_redis_url(servers[0]).client(**options).connection_pool
+        self._pool = read_redis_url(servers[0]).client(**at_once | options).connection_pool
 
     def _get_connection_pool(self, write: bool) -> Any:  # noqa: ANN401, ARG002  (Django's own)
         return self._pool

@@ -6,8 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import dj_database_url
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from backend.config.environment import ROOT, load
 from backend.config.secret_files import read_or_create
@@ -185,8 +183,6 @@ CACHES = {
             "serializer": "django.core.signing.JSONSerializer",
             "socket_timeout": 0.5,
             "socket_connect_timeout": 0.5,
-            # A request does not wait for a server that is not there.
-            "retry": Retry(NoBackoff(), 0),
         },
     }
 }

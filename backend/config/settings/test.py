@@ -43,4 +43,6 @@ GIT_INTERNAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 # No server runs beside the unit tests, and they ask as often as they like; those of the throttles say otherwise.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 API_RATES = {"user": None, "address": None, "login": None, "dry_run": None}
+# Static files are looked for when one is asked for, and not all of them once more for each client of a test.
+WHITENOISE_AUTOREFRESH = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from backend.apps.authentication.models import User
 from backend.apps.credentials.models import Credential
@@ -242,7 +244,9 @@ def test_a_flushed_redis_begins_anew_and_one_that_is_gone_is_said(connection, tm
     connection.flushall()
     assert pacer.state() == State()
     pacer.wait_for_place("k", NEW)
-    gone = Pacer(ACCOUNT, connection=redis.Redis(unix_socket_path=str(tmp_path / "nothing")))
+    gone = Pacer(
+        ACCOUNT, connection=redis.Redis(unix_socket_path=str(tmp_path / "nothing"), retry=Retry(NoBackoff(), 0))
+    )
     with pytest.raises(TemporaryFailure):
         gone.wait_for_place("k", NEW)
     gone.before("GET")
@@ -293,7 +297,7 @@ def test_what_is_left_is_told_by_credential_and_limit(connection, monkeypatch):
 
 
 def test_no_quota_is_told_where_redis_is_gone(monkeypatch, tmp_path):
-    gone = redis.Redis(unix_socket_path=str(tmp_path / "nothing"))
+    gone = redis.Redis(unix_socket_path=str(tmp_path / "nothing"), retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr("backend.apps.exports.services.pacing_store.client", lambda: gone)
     Pacer(ACCOUNT, connection=gone).introduce("ada/acme-bot")
     assert of_quotas(now=datetime.now(UTC)) == {}

@@ -24,6 +24,8 @@ from django.conf import settings
 from limits import RateLimitItemPerSecond
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from backend.apps.exports.pacing import (
     POINTS,
@@ -57,7 +59,9 @@ logger = logging.getLogger(__name__)
 @cache
 def client() -> Any:  # noqa: ANN401  (redis is not typed to the end)
     """Return a client of the installation's Redis."""
-    return settings.ENVIRONMENT.redis.client(socket_timeout=5, socket_connect_timeout=5)
+    # Once more at once, where a connection was lost; whoever asks knows what to do without an answer.
+    again = Retry(NoBackoff(), 1)
+    return settings.ENVIRONMENT.redis.client(socket_timeout=5, socket_connect_timeout=5, retry=again)
 
 
 def accounts(connection: Any = None) -> Iterator[tuple[str, Account]]:  # noqa: ANN401
