@@ -20,6 +20,7 @@ from backend.apps.workflows.decisions.control import CONTROLS, refusal
 from backend.apps.workflows.definitions.definition import Definition, from_data
 from backend.apps.workflows.definitions.write_only import shown_inputs
 from backend.apps.workflows.models import ExecutionEvent, WorkflowExecution
+from backend.apps.workflows.overview_selectors import waits_of
 from backend.apps.workflows.selectors import item_counts, standing_word
 from backend.console.pages import is_partial, page, user_of
 from backend.console.shown import events, graph, timeline
@@ -129,6 +130,7 @@ def _board(user: User, execution: WorkflowExecution) -> dict[str, Any]:
         "generations": list(generations[:20]),
         "deliveries": deliveries,
         "archives": archives_beside(deliveries, archives[:20]),
+        "wait": waits_of([execution], now=now).get(execution.pk),
         "steps_done": sum(step.status in {"completed", "skipped"} for step in steps),
         "steps_total": len(steps),
     }

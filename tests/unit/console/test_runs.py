@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -12,9 +13,9 @@ from django.utils.html import escape
 
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import Project, ProjectMembership
-from backend.apps.workflows.models import WorkflowExecution
-from backend.apps.workflows.services import enqueue_method
-from backend.errors import InDoubt, RemoteRefused
+from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.apps.workflows.services import enqueue_method, pause_execution
+from backend.errors import InDoubt, RateLimited, RemoteRefused
 from tests.browser import world
 from tests.corpus import rows
 from tests.unit.console.conftest import browser
@@ -173,6 +174,25 @@ def test_a_list_costs_the_same_whatever_it_holds(ada: User, quick: None, address
                     playing.play(world.failing("agents.call", RemoteRefused("no")))
         counts.append(_queries(client, address))
     assert counts[0] == counts[1]
+
+
+def test_what_a_run_waits_for_is_said(ada: User, shop: Project, quick: None) -> None:
+    limited = RateLimited("GitHub asks to wait.", retry_after=1_800)
+    with world.player() as playing:
+        run = world.begin(ada, world.PUBLISH, {"name": "shop"}, project_id=shop.pk, project_name="shop")
+        playing.play(world.failing("export.export_to_github", limited))
+        client = browser(ada)
+        for address in ("/console/", "/console/runs/", _address(run)):
+            page = client.get(address).text.split("<main")[1]
+            assert re.search(r"<code>rate_limited</code>, goes on <time [^>]*>in (29|30) min", page), address
+            assert ">Waiting<" in page or 'aria-label="Waiting"' in page
+        assert ">Running<" not in client.get("/console/runs/").text.split("<tbody")[1]
+        # With something of it to be done it runs, whatever else of it waits.
+        TaskExecution.objects.filter(execution=run, status="pending").update(not_before=None)
+        assert ">Running<" in client.get("/console/runs/").text.split("<tbody")[1]
+        pause_execution(execution_id=run.pk, user=ada)
+        assert ">Paused<" in client.get("/console/runs/").text.split("<tbody")[1]
+    assert "goes on" not in client.get(_address(run)).text
 
 
 def test_a_large_run_is_folded(ada: User, quick: None) -> None:
