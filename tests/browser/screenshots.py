@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.people import PASSWORD
-from tests.browser.test_story import PICTURES, Album, tell
+from tests.browser.test_story import PATIENCE, PICTURES, Album, tell
 from tests.integration.web_process import WebProcess
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "pictures"
@@ -119,7 +119,7 @@ def _take_all(page: Page, origin: str, runs: dict[str, str], ending: str) -> Non
         page.goto(origin + path)
         page.wait_for_timeout(300)
         # The workers are asked for, and nobody answers here: what comes of it is waited for.
-        page.locator("#queue-rows p").wait_for(state="detached")
+        page.locator("#queue-rows p").wait_for(state="detached", timeout=PATIENCE)
         _take(page, f"{name}{ending}")
 
 
