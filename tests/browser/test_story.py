@@ -69,7 +69,7 @@ def tell(browser: Browser, folder: Path, album: Album) -> None:
         assert commits(repository) == [commit]
         there = files_of(tree_of(clone(str(repository), folder / "first")))
         assert len(there) == 8
-        assert _beneath(archive_tree(_kept(got, folder))) == there
+        assert files_of(archive_tree(_kept(got, folder))) == there
 
         # Something else lies where the repository was.
         aside = repository.rename(repository.with_suffix(".aside"))
@@ -170,11 +170,6 @@ def _kept(got: Download, folder: Path) -> Path:
     target = folder / got.suggested_filename
     got.save_as(target)
     return target
-
-
-def _beneath(tree: dict[str, bytes | None]) -> dict[str, bytes | None]:
-    """Return the files of an archive by their paths below its one folder."""
-    return {name.partition("/")[2]: content for name, content in files_of(tree).items()}
 
 
 def _see_the_commit(page: Page, album: Album) -> str:
