@@ -83,10 +83,10 @@ def tell(browser: Browser, folder: Path, album: Album) -> None:
 
         repository.rmdir()
         aside.rename(repository)
-        _resume(page, album)
-        second = page.get_by_role("row", name="hello-service").locator("a.mono").get_attribute("title")
+        second = _resume(page, album)
         assert commits(repository) == [second, commit]
         assert "Good morning" in (clone(str(repository), folder / "second") / "service" / "server.py").read_text()
+        _look_at_home(page, album)
         assert visit.said == []
 
 
@@ -191,14 +191,21 @@ def _see_why_it_fails(page: Page, album: Album) -> None:
     album.take(page, "failed")
 
 
-def _resume(page: Page, album: Album) -> None:
+def _resume(page: Page, album: Album) -> str | None:
+    """Let the run go on, and return the commit that it has pushed then."""
     page.get_by_role("button", name="Resume").click()
     page.get_by_text("It goes on. All earlier results are kept.").wait_for()
     page.locator(".run-bar .badge", has_text="Completed").wait_for()
     assert page.locator(".notice.is-bad").count() == 0
     album.take(page, "mended")
+    commit = page.get_by_role("row", name="hello-service").locator("a.mono").get_attribute("title")
     page.get_by_role("link", name="Who did what").click()
     page.get_by_text("Resumed by operator at publish").wait_for()
-    album.take(page, "history")
-    page.go_back()
-    page.get_by_role("row", name="hello-service").wait_for()
+    return commit
+
+
+def _look_at_home(page: Page, album: Album) -> None:
+    _go_to(page, "Home")
+    page.locator("#board .tile", has_text="Completed").get_by_text("2", exact=True).wait_for()
+    page.locator("#queue-rows .badge", has_text="Served").first.wait_for()
+    album.take(page, "home")
