@@ -48,7 +48,7 @@ fuzz: ## make requests of every kind to every operation of the API (EXAMPLES=200
 	@scripts/bootstrap dev
 	@REPOMILL_FUZZ_EXAMPLES=$(or $(EXAMPLES),50) REPOMILL_FUZZ_SEED=$(SEED) .venv/bin/python -m pytest -s tests/integration/test_whole_api.py
 
-screenshots: ## make the pictures of the console anew, in docs/pictures
+screenshots: ## make the pictures of the console anew: every page's in docs/pictures, the tour's in docs/images/tour
 	@scripts/bootstrap dev
 	@.venv/bin/python -m tests.browser.screenshots
 

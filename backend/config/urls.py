@@ -11,6 +11,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 
 from backend.api.health import healthz, readyz
 from backend.console.views.session import admin_login
+from backend.console.views.step import task
 from backend.metrics.views import metrics
 
 admin.autodiscover()
@@ -47,7 +48,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/login/", admin_login),
     path("admin/", admin.site.urls),
     # Where Flower's link leads: an address that stays, wherever a task is shown one day.
-    path("tasks/<uuid:task_id>/", RedirectView.as_view(url="/admin/workflows/taskexecution/%(task_id)s/change/")),
+    path("tasks/<uuid:task_id>/", task),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),

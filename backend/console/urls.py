@@ -43,5 +43,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{STEP}retry/", run_actions.retry_step, name="step-retry"),
     path("tasks/<uuid:task_id>/settle/", run_actions.settle, name="task-settle"),
     path("exports/<uuid:export_id>/download/", run_actions.download, name="download"),
+    path("archives/<uuid:archive_id>/download/", run_actions.download_archive, name="archive-download"),
     path("system/", system, name="system"),
 ]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser.people import PASSWORD
+from tests.browser.people import OPERATOR, PASSWORD
 from tests.corpus import rows
 from tests.integration.hosts.peers import peers
 from tests.integration.web_process import WebProcess
@@ -65,9 +65,9 @@ def chromium() -> Iterator[Browser]:
 class Visit:
     """Somebody at their browser. said: what the browser's console has shown, which should be nothing."""
 
-    def __init__(self, context: BrowserContext, site: Site) -> None:
+    def __init__(self, context: BrowserContext, origin: str) -> None:
         self.context = context
-        self.site = site
+        self.origin = origin
         self.page: Page = context.new_page()
         self.said: list[str] = []
         self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
@@ -75,17 +75,17 @@ class Visit:
 
     def open(self, path: str) -> Page:
         """Open a page of the console."""
-        self.page.goto(self.site.origin + path)
+        self.page.goto(self.origin + path)
         return self.page
 
-    def log_in(self, name: str = "operator") -> None:
+    def log_in(self, name: str = OPERATOR, password: str = PASSWORD) -> None:
         """Log in by the keyboard alone."""
         self.open("/console/login/")
         # The browser puts the cursor there when it has the time, and until then what is typed is lost.
         self.page.locator("#id_username:focus").wait_for()
         self.page.keyboard.type(name)
         self.page.keyboard.press("Tab")
-        self.page.keyboard.type(PASSWORD)
+        self.page.keyboard.type(password)
         self.page.keyboard.press("Enter")
         self.page.wait_for_url("**/console/")
 
@@ -117,7 +117,7 @@ def visit(chromium: Browser, site: Site) -> Iterator[Callable[..., Visit]]:
         )
         context.set_default_timeout(10_000)
         contexts.append(context)
-        return Visit(context, site)
+        return Visit(context, site.origin)
 
     yield make
     for context in contexts:

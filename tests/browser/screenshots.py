@@ -1,4 +1,8 @@
-"""Makes the pictures of the console that the docs show: `make screenshots`."""
+"""Makes the pictures of the console: `make screenshots`.
+
+Every page in three windows goes to docs/pictures, to be looked at; the docs show those of the tour, which are made by
+living through its story. `python -m tests.browser.screenshots tour` makes these alone.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.people import PASSWORD
+from tests.browser.test_story import PATIENCE, PICTURES, Album, tell
 from tests.integration.web_process import WebProcess
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "pictures"
@@ -22,26 +27,40 @@ def main() -> int:
     if program is None:
         sys.stderr.write("screenshots: there is no chromium here; Debian's package `chromium` has it.\n")
         return 1
-    with tempfile.TemporaryDirectory(prefix="repomill-pictures-") as folder:
-        web = WebProcess(Path(folder), signing_key="k" * 48, REPOMILL_RATE_LOGIN="none")
-        try:
-            runs = web.django(
-                "from tests.browser import project_world, world; answer = world.build() | project_world.build()"
-            )
-            exports = web.django("from tests.browser import exports_world; answer = exports_world.build()")
-            # Both have a `failed` and a `paused` one; those of the runs keep their names.
-            runs = exports | runs
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-                for ending, width, height, scheme in WINDOWS:
-                    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
-                    _take_all(page, web.origin, runs, ending)
-                    page.close()
-                browser.close()
-        finally:
-            web.stop()
-    sys.stdout.write(f"screenshots: {len(list(FOLDER.glob('*.png')))} pictures in {FOLDER}\n")
+    with tempfile.TemporaryDirectory(prefix="repomill-pictures-") as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        if sys.argv[1:] != ["tour"]:
+            _make_pages(browser, Path(folder))
+        _make_tour(browser, Path(folder))
+        browser.close()
     return 0
+
+
+def _make_tour(browser: Browser, folder: Path) -> None:
+    """Live through the story, and keep its pictures as the docs' when it has gone well."""
+    album = Album(folder / "album")
+    tell(browser, folder, album)
+    shutil.rmtree(PICTURES, ignore_errors=True)
+    shutil.copytree(album.folder, PICTURES)
+    sys.stdout.write(f"screenshots: {len(album.names)} pictures in {PICTURES}\n")
+
+
+def _make_pages(browser: Browser, folder: Path) -> None:
+    web = WebProcess(folder / "pages", signing_key="k" * 48, REPOMILL_RATE_LOGIN="none")
+    try:
+        runs = web.django(
+            "from tests.browser import project_world, world; answer = world.build() | project_world.build()"
+        )
+        exports = web.django("from tests.browser import exports_world; answer = exports_world.build()")
+        # Both have a `failed` and a `paused` one; those of the runs keep their names.
+        runs = exports | runs
+        for ending, width, height, scheme in WINDOWS:
+            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+            _take_all(page, web.origin, runs, ending)
+            page.close()
+    finally:
+        web.stop()
+    sys.stdout.write(f"screenshots: {len(list(FOLDER.glob('*.png')))} pictures in {FOLDER}\n")
 
 
 def pages(runs: dict[str, str]) -> dict[str, str]:
@@ -100,7 +119,7 @@ def _take_all(page: Page, origin: str, runs: dict[str, str], ending: str) -> Non
         page.goto(origin + path)
         page.wait_for_timeout(300)
         # The workers are asked for, and nobody answers here: what comes of it is waited for.
-        page.locator("#queue-rows p").wait_for(state="detached")
+        page.locator("#queue-rows p").wait_for(state="detached", timeout=PATIENCE)
         _take(page, f"{name}{ending}")
 
 

@@ -45,7 +45,7 @@ class DownloadViewSet(ApiViewSet):
     def retrieve(self, request: Request, export_id: UUID) -> HttpResponseBase:
         """Download the archive of a completed export: whole, or in ranges. Its ETag is its SHA-256."""
         export = get_export(user=user_of(request), export_id=export_id)
-        return archive_response(request, export=export, archive=archive_of(export))
+        return archive_response(request, archive=archive_of(export))
 
     @extend_schema(summary="Make a download link", request=LinkWishSerializer, responses={201: LinkSerializer})
     def link(self, request: Request, export_id: UUID) -> Response:
@@ -75,7 +75,6 @@ class SignedDownloadView(APIView):
     )
     def get(self, request: Request) -> HttpResponseBase:
         """Download an archive with a link that somebody made for you."""
-        export, archive = archive_of_link(request.query_params.get("link", ""))
-        return archive_response(request, export=export, archive=archive)
+        return archive_response(request, archive=archive_of_link(request.query_params.get("link", "")))
 
     head = get

@@ -17,7 +17,6 @@ from rest_framework.request import Request
 
 from backend.api.download_names import attachment
 from backend.api.sending import Described, not_modified, send
-from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.services.downloads import MEDIA_TYPES, name_of
 from backend.apps.projects.models import Archive
 from backend.apps.projects.services.archive_storage import archives_storage, open_to_send
@@ -25,9 +24,9 @@ from backend.apps.projects.services.archive_storage import archives_storage, ope
 ACCEL = "X-Accel-Redirect"
 
 
-def archive_response(request: Request, *, export: RepositoryExport, archive: Archive) -> HttpResponseBase:
-    """Answer with an export's archive. Raises NotFound where it is gone."""
-    name = name_of(export)
+def archive_response(request: Request, *, archive: Archive) -> HttpResponseBase:
+    """Answer with an archive. Raises NotFound where it is gone."""
+    name = name_of(archive)
     described = Described(
         digest=archive.digest,
         media_type=MEDIA_TYPES[archive.format],

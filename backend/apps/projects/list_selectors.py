@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db.models import Count, IntegerField, OuterRef, Prefetch, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import Archive, GeneratedProject, Project, ProjectLabel
 from backend.apps.projects.selectors import visible_projects
+from backend.errors import NotFound
 
 
 def at_a_glance(projects: QuerySet[Project]) -> QuerySet[Project]:
@@ -45,3 +48,21 @@ def completed_generations(project: Project, *, most: int) -> list[GeneratedProje
 def archives_of(project: Project) -> QuerySet[Archive]:
     """Return the archives that were made of a project's generations."""
     return Archive.objects.filter(generated_project__project=project).select_related("generated_project")
+
+
+def visible_archives(*, user: User) -> QuerySet[Archive]:
+    """Return the archives of the projects that the user may see, each with its generation and project."""
+    projects = visible_projects(user=user).order_by().values("pk")
+    return Archive.objects.filter(generated_project__project__in=projects).select_related("generated_project__project")
+
+
+def get_archive(*, user: User, archive_id: UUID) -> Archive:
+    """Return the archive. Raises NotFound where there is none or the user may not see its project."""
+    found = visible_archives(user=user).filter(pk=archive_id).first()
+    if found is None:
+        raise NotFound(
+            f"There is no archive '{archive_id}'.",
+            field="archive",
+            hint="Check the id, and that you are a member of its project.",
+        )
+    return found

@@ -7,21 +7,26 @@ runs there have been.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from django.db.models import CharField, Count, Q, Value
+from django.db.models import CharField, Count, Min, Q, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, TruncMinute
 
 from backend.apps.authentication.models import User
 from backend.apps.workflows.access import LARGE, visible_executions, visible_tasks
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.apps.workflows.selectors import standing_word
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LONGEST_RUN = timedelta(days=7)
 """What began earlier is left out of what ended lately: without a bound every run would be looked at."""
 Status = WorkflowExecution.Status
+_CODE = Coalesce(KeyTextTransform("code", "error"), Value("later"), output_field=CharField())
+"""The code of a task's error; `later` for one that waits without any."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,40 @@ def runs_going_on(*, user: User, most: int) -> list[WorkflowExecution]:
     return list(rows.select_related("workflow", "user").defer(*LARGE[:-1])[:most])
 
 
+@dataclass(frozen=True)
+class Wait:
+    """What a run waits for: an error's code, `in_doubt` or `later`. until: when the first of its tasks goes on."""
+
+    reason: str
+    until: datetime | None
+
+
+def waits_of(runs: Iterable[WorkflowExecution], *, now: datetime) -> dict[UUID, Wait]:
+    """Return what those of the runs wait for of which nothing can go on now, by their ids, in one query."""
+    states = TaskExecution.Status
+    running = [run.pk for run in runs if standing_word(run) == Status.RUNNING]
+    later = Q(status=states.PENDING, ready=True, not_before__gt=now)
+    due = Q(status=states.PENDING, ready=True) & (Q(not_before=None) | Q(not_before__lte=now))
+    unfinished = TaskExecution.objects.filter(
+        execution__in=running, status__in=[states.PENDING, states.RUNNING, states.IN_DOUBT]
+    )
+    rows = (
+        unfinished.order_by()
+        .values_list("execution")
+        .annotate(
+            moving=Count("pk", filter=due | Q(status=states.RUNNING)),
+            doubts=Count("pk", filter=Q(status=states.IN_DOUBT)),
+            until=Min("not_before", filter=later),
+            code=Min(_CODE, filter=later),
+        )
+    )
+    found: dict[UUID, Wait] = {}
+    for run, moving, doubts, until, code in rows:
+        if not moving and (until is not None or doubts):
+            found[run] = Wait(code if until is not None else "in_doubt", until)
+    return found
+
+
 def failed_lately(*, user: User, now: datetime, most: int) -> list[WorkflowExecution]:
     """Return the newest runs that failed in the last day."""
     rows = visible_executions(user=user).filter(
@@ -74,8 +113,7 @@ class Parked:
 def parked_tasks(*, user: User, now: datetime) -> list[Parked]:
     """Return what waits for a later time or for a person, by reason, in three queries."""
     pending = visible_tasks(user=user).filter(status=TaskExecution.Status.PENDING).order_by()
-    code = Coalesce(KeyTextTransform("code", "error"), Value("later"), output_field=CharField())
-    later = pending.filter(not_before__gt=now, execution__paused_at__isnull=True).annotate(code=code)
+    later = pending.filter(not_before__gt=now, execution__paused_at__isnull=True).annotate(code=_CODE)
     found: Counter[str] = Counter()
     until: dict[str, datetime] = {}
     for reason, moment in later.values_list("code", "not_before").order_by("not_before")[:MOST_PARKED]:

@@ -50,6 +50,12 @@ def tasks_to_show(
     return list(lean.order_by("step__position", "item", "position")[:MOST_TASKS])
 
 
+def place_of(task: TaskExecution) -> int:
+    """Return how many tasks of its step `tasks_to_show` has before this one."""
+    before = Q(item__lt=task.item) | Q(item=task.item, position__lt=task.position)
+    return TaskExecution.objects.filter(before, step=task.step).count()
+
+
 def attempts_of(execution: WorkflowExecution, *, without: Collection[str] = ()) -> list[ExecutionEvent]:
     """Return the ends of the newest MOST_ATTEMPTS attempts, in order. without: steps that are left out."""
     ends = ExecutionEvent.objects.filter(execution=execution, kind__in=ATTEMPT_ENDS).exclude(step_id__in=without)

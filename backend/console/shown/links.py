@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from backend.apps.exports.models import RepositoryExport
+from backend.apps.projects.models import Archive
 
 _COMMITS = {"github": "/commit/", "gitlab": "/-/commit/"}
 
@@ -27,6 +28,16 @@ class Delivery:
 def deliveries_of(exports: Iterable[RepositoryExport]) -> list[Delivery]:
     """Return the deliveries with their addresses."""
     return [_delivery(export) for export in exports]
+
+
+def archives_beside(deliveries: Iterable[Delivery], archives: Iterable[Archive]) -> list[Archive]:
+    """Return the archives that no delivery is the delivery of: those made on the way to a repository."""
+    delivered = {
+        (each.export.generated_project_id, each.export.export_type, each.export.commit)
+        for each in deliveries
+        if each.is_archive
+    }
+    return [each for each in archives if (each.generated_project_id, each.format, each.commit) not in delivered]
 
 
 def _delivery(export: RepositoryExport) -> Delivery:

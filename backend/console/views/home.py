@@ -13,11 +13,11 @@ from backend.apps.authentication.models import User
 from backend.apps.authentication.roles import is_operator
 from backend.apps.exports.schedule_selectors import visible_schedules
 from backend.apps.workflows import overview_selectors as overview
-from backend.apps.workflows.selectors import standing_word
 from backend.config.live_workers import queues, workers
 from backend.console.pages import is_partial, page, user_of
 from backend.console.shown import chart
 from backend.console.shown.queues import queues_of
+from backend.console.shown.standing import show_standing
 from backend.errors import PermissionRefused
 from backend.metrics import present
 
@@ -45,8 +45,7 @@ def home_queues(request: HttpRequest) -> HttpResponseBase:
 def _board(user: User) -> dict[str, Any]:
     now = timezone.now()
     going_on = overview.runs_going_on(user=user, most=MOST)
-    for row in going_on:
-        row.standing = standing_word(row)  # type: ignore[attr-defined]  # for the template
+    show_standing(going_on)
     schedules = visible_schedules(user=user).filter(enabled=True, next_due_at__isnull=False)
     return {
         "standing": overview.how_runs_stand(user=user, now=now),

@@ -13,16 +13,18 @@ from django.utils import timezone
 from backend.apps.authentication.models import User
 from backend.apps.exports.selectors import visible_exports
 from backend.apps.projects.generation_selectors import visible_generations
+from backend.apps.projects.list_selectors import visible_archives
 from backend.apps.workflows import run_selectors
 from backend.apps.workflows.access import get_execution, may_control
 from backend.apps.workflows.decisions.control import CONTROLS, refusal
 from backend.apps.workflows.definitions.definition import Definition, from_data
 from backend.apps.workflows.definitions.write_only import shown_inputs
 from backend.apps.workflows.models import ExecutionEvent, WorkflowExecution
+from backend.apps.workflows.overview_selectors import waits_of
 from backend.apps.workflows.selectors import item_counts, standing_word
 from backend.console.pages import is_partial, page, user_of
 from backend.console.shown import events, graph, timeline
-from backend.console.shown.links import deliveries_of
+from backend.console.shown.links import archives_beside, deliveries_of
 from backend.console.shown.values import pretty
 
 LOG_WINDOW = 200
@@ -117,13 +119,18 @@ def _board(user: User, execution: WorkflowExecution) -> dict[str, Any]:
     tasks = run_selectors.tasks_to_show(execution, without=repeated)
     ends = run_selectors.attempts_of(execution, without=repeated)
     generations = visible_generations(user=user).filter(workflow_execution=execution.pk)
-    exports = visible_exports(user=user).filter(generated_project__workflow_execution=execution.pk)
+    deliveries = deliveries_of(
+        visible_exports(user=user).filter(generated_project__workflow_execution=execution.pk)[:20]
+    )
+    archives = visible_archives(user=user).filter(generated_project__workflow_execution=execution.pk)
     return {
         "graph": graph.draw(definition, steps, counts, durations=durations),
         "timeline": timeline.draw(execution, steps, tasks, ends, now=now),
         "troubled": [step for step in steps if step.status == "failed" and step.error],
         "generations": list(generations[:20]),
-        "deliveries": deliveries_of(exports[:20]),
+        "deliveries": deliveries,
+        "archives": archives_beside(deliveries, archives[:20]),
+        "wait": waits_of([execution], now=now).get(execution.pk),
         "steps_done": sum(step.status in {"completed", "skipped"} for step in steps),
         "steps_total": len(steps),
     }

@@ -18,6 +18,7 @@ from backend.apps.authentication.roles import Right
 from backend.apps.exports.archive_responses import archive_response
 from backend.apps.exports.selectors import get_export
 from backend.apps.exports.services.downloads import archive_of
+from backend.apps.projects.list_selectors import get_archive
 from backend.apps.workflows import services
 from backend.apps.workflows.access import find_project, get_execution, get_task
 from backend.apps.workflows.definitions.write_only import shown_inputs
@@ -100,7 +101,13 @@ def rerun(request: HttpRequest, execution_id: UUID) -> HttpResponseBase:
 def download(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
     """Send the archive of a delivery."""
     export = get_export(user=user_of(request), export_id=export_id)
-    return archive_response(Request(request), export=export, archive=archive_of(export))
+    return archive_response(Request(request), archive=archive_of(export))
+
+
+@attachment
+def download_archive(request: HttpRequest, archive_id: UUID) -> HttpResponseBase:
+    """Send an archive, whether it was exported or made on the way to a repository."""
+    return archive_response(Request(request), archive=get_archive(user=user_of(request), archive_id=archive_id))
 
 
 def _done(

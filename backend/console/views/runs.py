@@ -8,10 +8,10 @@ from django.shortcuts import render
 
 from backend.apps.workflows.definition_selectors import workflows
 from backend.apps.workflows.execution_selectors import list_executions
-from backend.apps.workflows.selectors import standing_word
 from backend.apps.workflows.serializers.executions import STANDINGS, ExecutionFilters
 from backend.console.lists import cut, narrowed
 from backend.console.pages import is_partial, page, user_of
+from backend.console.shown.standing import show_standing
 
 MOST_NAMES = 200
 
@@ -24,8 +24,7 @@ def runs(request: HttpRequest) -> HttpResponseBase:
     filters.pop("ordering", None)
     filters["started_by"] = filters.pop("user", None)
     part = cut(request, list_executions(user=user, **filters))
-    for row in part.rows:
-        row.standing = standing_word(row)
+    show_standing(part.rows)
     context = {
         "part": part,
         "narrowed": any(value is not None for value in filters.values()),

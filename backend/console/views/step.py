@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 
 from backend.apps.workflows import run_selectors
-from backend.apps.workflows.access import get_execution
+from backend.apps.workflows.access import get_execution, get_task
 from backend.apps.workflows.decisions.control import decide_cancel_step, decide_retry_step
 from backend.apps.workflows.execution.cancelling import is_stopping
 from backend.apps.workflows.models import StepExecution, TaskExecution
@@ -20,6 +21,9 @@ from backend.console.pages import is_partial, page, user_of
 from backend.console.shown.links import in_flower
 from backend.console.shown.values import pretty
 from backend.console.views.run import _head, _log, definition_of
+
+LAST_POSITION = 10**6
+"""Behind every link of an item."""
 
 
 @page
@@ -48,6 +52,19 @@ def step(request: HttpRequest, execution_id: UUID, step_id: str) -> HttpResponse
     if is_partial(request):
         return render(request, "console/runs/step_board.html", context)
     return render(request, "console/runs/step.html", context | _log(request, execution_id, step=step_id))
+
+
+@page
+def task(request: HttpRequest, task_id: UUID) -> HttpResponseBase:
+    """Lead to a task in its step; one that belongs to no run, to its row in the admin."""
+    found = get_task(user=user_of(request), task_id=task_id)
+    if found.step is None:
+        return HttpResponseRedirect(reverse("admin:workflows_taskexecution_change", args=[task_id]))
+    address = reverse("console:step", args=[found.execution_id, found.step.step_id])
+    if run_selectors.place_of(found) >= run_selectors.MOST_TASKS:
+        # Further down than the step's first page goes: that page is led to which begins with its item.
+        address += f"?after={found.item - 1}-{LAST_POSITION}"
+    return HttpResponseRedirect(f"{address}#t{task_id}")
 
 
 def _can_be_cancelled(step: StepExecution) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from uuid import uuid4
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -10,8 +13,9 @@ from django.utils.html import escape
 
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import Project, ProjectMembership
-from backend.apps.workflows.models import WorkflowExecution
-from backend.errors import InDoubt, RemoteRefused
+from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.apps.workflows.services import enqueue_method, pause_execution
+from backend.errors import InDoubt, RateLimited, RemoteRefused
 from tests.browser import world
 from tests.corpus import rows
 from tests.unit.console.conftest import browser
@@ -172,6 +176,25 @@ def test_a_list_costs_the_same_whatever_it_holds(ada: User, quick: None, address
     assert counts[0] == counts[1]
 
 
+def test_what_a_run_waits_for_is_said(ada: User, shop: Project, quick: None) -> None:
+    limited = RateLimited("GitHub asks to wait.", retry_after=1_800)
+    with world.player() as playing:
+        run = world.begin(ada, world.PUBLISH, {"name": "shop"}, project_id=shop.pk, project_name="shop")
+        playing.play(world.failing("export.export_to_github", limited))
+        client = browser(ada)
+        for address in ("/console/", "/console/runs/", _address(run)):
+            page = client.get(address).text.split("<main")[1]
+            assert re.search(r"<code>rate_limited</code>, goes on <time [^>]*>in (29|30) min", page), address
+            assert ">Waiting<" in page or 'aria-label="Waiting"' in page
+        assert ">Running<" not in client.get("/console/runs/").text.split("<tbody")[1]
+        # With something of it to be done it runs, whatever else of it waits.
+        TaskExecution.objects.filter(execution=run, status="pending").update(not_before=None)
+        assert ">Running<" in client.get("/console/runs/").text.split("<tbody")[1]
+        pause_execution(execution_id=run.pk, user=ada)
+        assert ">Paused<" in client.get("/console/runs/").text.split("<tbody")[1]
+    assert "goes on" not in client.get(_address(run)).text
+
+
 def test_a_large_run_is_folded(ada: User, quick: None) -> None:
     with world.player() as playing:
         run = world.begin(ada, world.PORTFOLIO, {"services": [f"s{item}" for item in range(300)]})
@@ -186,6 +209,37 @@ def test_a_large_run_is_folded(ada: User, quick: None) -> None:
     assert "item 101" not in step
     assert "?after=99-0" in step
     assert "item 101" in client.get(_address(run, "steps/each_service/?after=99-0")).text
+
+
+def test_a_task_leads_to_its_step(ada: User, stranger: User, operator: User, completed: WorkflowExecution) -> None:
+    task = completed.tasks.get(method="export.export_to_github")
+    address = f"/tasks/{task.pk}/"
+    shown = browser(ada).get(address, follow=True)
+    assert shown.redirect_chain == [(f"{_address(completed, 'steps/publish/')}#t{task.pk}", 302)]
+    assert f'id="t{task.pk}"' in shown.text
+    refused = browser(stranger).get(address)
+    assert refused.status_code == 404
+    assert "publish" not in refused.text
+    assert browser(operator).get(f"/tasks/{uuid4()}/").status_code == 404
+    asked = Client().get(address)
+    assert (asked.status_code, asked["Location"]) == (302, f"/console/login/?next={address}")
+    with world.player():
+        alone = enqueue_method(method="generation.cleanup", arguments={}, key="tidy", user=ada)
+    led = browser(operator).get(f"/tasks/{alone.pk}/", follow=True)
+    assert led.redirect_chain[-1][0] == f"/admin/workflows/taskexecution/{alone.pk}/change/"
+    assert led.status_code == 200
+
+
+def test_a_task_far_down_leads_to_where_it_is_shown(ada: User, quick: None) -> None:
+    with world.player() as playing:
+        run = world.begin(ada, world.PORTFOLIO, {"services": [f"s{item}" for item in range(120)]})
+        playing.play(world.answers)
+    client = browser(ada)
+    for item, page in ((99, "#"), (100, f"?after=99-{10**6}#")):
+        task = run.tasks.get(step__step_id="each_service", item=item)
+        shown = client.get(f"/tasks/{task.pk}/", follow=True)
+        assert shown.redirect_chain[0][0] == f"{_address(run, 'steps/each_service/')}{page}t{task.pk}"
+        assert f'id="t{task.pk}"' in shown.text
 
 
 def test_the_log_goes_on_and_is_searched(ada: User, failed: WorkflowExecution) -> None:

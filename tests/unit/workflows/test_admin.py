@@ -1,7 +1,6 @@
 """What operators see in Django's admin: where a run stands and its way to Flower; nothing of what it works on."""
 
 from dataclasses import replace
-from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
@@ -41,7 +40,11 @@ def test_from_flower_to_the_run_and_back(
 ) -> None:
     settings.ENVIRONMENT = replace(settings.ENVIRONMENT, flower_url="/flower/")
     task = execution.tasks.get()
-    found = operator.get(f"/tasks/{task.pk}/", follow=True)
+    led = operator.get(f"/tasks/{task.pk}/", follow=True)
+    assert led.redirect_chain == [(f"/console/runs/{execution.pk}/steps/ask/#t{task.pk}", 302)]
+    assert f'href="/flower/task/{task.pk}"' in led.text
+    assert f'id="t{task.pk}"' in led.text
+    found = operator.get(f"/admin/workflows/taskexecution/{task.pk}/change/")
     run = f"/admin/workflows/workflowexecution/{execution.pk}/change/"
     assert run in found.text
     assert f'href="/flower/task/{task.pk}"' in found.text
@@ -50,7 +53,7 @@ def test_from_flower_to_the_run_and_back(
     assert f'href="/flower/task/{task.pk}"' in shown.text
     assert "shop · ask · agents.call" in shown.text
     assert "execution_started" in shown.text
-    for page in (found, shown):
+    for page in (led, found, shown):
         assert "unseen-word" not in page.text
 
 
@@ -73,10 +76,10 @@ def test_lists_can_be_searched_and_nothing_can_be_changed(
 
 
 def test_it_is_for_staff_alone(client: Client, execution: WorkflowExecution) -> None:
+    address = f"/admin/workflows/taskexecution/{execution.tasks.get().pk}/change/"
     client.force_login(User.objects.get(username="ada"))
-    refused = client.get(f"/tasks/{execution.tasks.get().pk}/", follow=True)
+    refused = client.get(address, follow=True)
     assert refused.status_code == 403
     client.logout()
-    asked = client.get(f"/tasks/{execution.tasks.get().pk}/", follow=True)
+    asked = client.get(address, follow=True)
     assert (asked.status_code, asked.redirect_chain[-1][0].partition("?")[0]) == (200, "/console/login/")
-    assert client.get(f"/tasks/{uuid4()}/").status_code == 302

@@ -33,7 +33,7 @@ def archive_of(export: RepositoryExport) -> Archive:
             hint="Ask for the export's status until it is completed.",
         )
     made = Archive.objects.filter(generated_project_id=export.generated_project_id, commit=export.commit)
-    archive = made.filter(format=export.export_type).first()
+    archive = made.filter(format=export.export_type).select_related("generated_project__project").first()
     if archive is None:
         raise NotFound("The archive is no longer there.", hint="Request the export once more.")
     return archive
@@ -48,8 +48,8 @@ class ArchiveName:
     ending: str
 
 
-def name_of(export: RepositoryExport) -> ArchiveName:
-    """Return the name under which an export's archive is kept by who downloads it."""
-    project = export.generated_project.project
-    commit = export.commit[:SHORT_COMMIT]
-    return ArchiveName(f"{project.name}-{commit}", f"{project.slug}-{commit}", f".{export.export_type}")
+def name_of(archive: Archive) -> ArchiveName:
+    """Return the name under which an archive is kept by who downloads it."""
+    project = archive.generated_project.project
+    commit = archive.commit[:SHORT_COMMIT]
+    return ArchiveName(f"{project.name}-{commit}", f"{project.slug}-{commit}", f".{archive.format}")

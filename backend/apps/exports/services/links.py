@@ -19,7 +19,6 @@ from django.utils import timezone
 
 from backend.apps.authentication.models import User
 from backend.apps.exports.errors import LinkExpired
-from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.selectors import get_export
 from backend.apps.exports.services.downloads import archive_of
 from backend.apps.projects.models import Archive
@@ -58,8 +57,8 @@ def signed_download_url(
     return DownloadLink((settings.BACKEND_URL if origin is None else origin) + address, expires_at)
 
 
-def archive_of_link(token: str) -> tuple[RepositoryExport, Archive]:
-    """Return what a link is for.
+def archive_of_link(token: str) -> Archive:
+    """Return the archive that a link is for.
 
     Raises NotFound for one that is not ours, or whose maker may no longer read the project; LinkExpired for one whose
     time is over, or whose archive is not there any more as it was.
@@ -82,4 +81,4 @@ def archive_of_link(token: str) -> tuple[RepositoryExport, Archive]:
     archive = archive_of(export)
     if archive.digest != digest:
         raise LinkExpired("The archive has been made anew since the link was given.", hint="Ask for a new link.")
-    return export, archive
+    return archive

@@ -72,7 +72,7 @@ class GitHost:
         if not (path / "objects").is_dir():
             raise RemoteRefused(
                 f"There is something called {self.address.name!r} that is no git repository.",
-                hint="Choose another name.",
+                hint="Move it out of the way, or choose another name.",
             )
         return self._target(html_url=path.as_uri(), created=created)
 

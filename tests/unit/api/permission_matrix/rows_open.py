@@ -19,7 +19,7 @@ ROWS = [
     Row("GET", "/api/redoc/", open_to_all()),
     Row("GET", "/healthz", open_to_all()),
     Row("GET", "/readyz", open_to_all()),
-    # It leads to a page of the admin, which asks who it is.
+    # It leads to a page of the console, which asks who it is.
     Row("GET", "/tasks/<uuid:task_id>/", open_to_all(302)),
     # For Prometheus alone, which has a token of its own.
     Row("GET", "/metrics", open_to_all(401)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from html import unescape
 from typing import Any
@@ -17,7 +18,7 @@ from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.services.deliver import deliver_archive
 from backend.apps.projects.models import Archive, GeneratedProject, Project, ProjectMembership
 from backend.apps.projects.services.packaging import package
-from backend.apps.workflows.models import TaskExecution
+from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from tests.unit.console.conftest import browser
 from tests.unit.console.projects.conftest import EVIL, at, generated, looked_at
 from tests.unit.console.test_runs import _queries
@@ -66,11 +67,37 @@ def test_archives_have_digests_and_downloads(ada: User, shop: Project, first: Ge
     alone = Archive.objects.get()
     page = client.get(address).text
     assert alone.digest in page
-    assert "Get it ready" in page
+    assert f"/console/archives/{alone.pk}/download/" in page
     deliver_archive(key="test/zip", project=shop, user=ada, execution_id=None, format="zip")
     export = RepositoryExport.objects.get(key="test/zip")
     assert f"/console/exports/{export.pk}/download/" in client.get(address).text
     assert looked_at(client, f"/console/exports/{export.pk}/download/").status_code == 200
+
+
+def test_the_archive_that_a_run_made_on_the_way_is_on_its_page(
+    ada: User, stranger: User, shop: Project, first: GeneratedProject, completed: WorkflowExecution
+) -> None:
+    GeneratedProject.objects.filter(pk=first.pk).update(workflow_execution=completed)
+    run, client = f"/console/runs/{completed.pk}/", browser(ada)
+    assert "Download" not in client.get(run).text
+    package(project=shop, user=ada, execution_id=completed.pk, format="tar.gz")
+    archive = Archive.objects.get()
+    address = f"/console/archives/{archive.pk}/download/"
+    assert client.get(run).text.count(address) == 1
+    answer = client.get(address)
+    assert hashlib.sha256(answer.getvalue()).hexdigest() == archive.digest
+    assert f'filename="shop-{archive.commit[:12]}.tar.gz"' in answer.headers["Content-Disposition"]
+    for somebody in (browser(stranger), Client()):
+        assert somebody.get(address).status_code == (404 if "sessionid" in somebody.cookies else 302)
+    assert client.get(f"/console/archives/{uuid4()}/download/").status_code == 404
+    # What was asked for as an archive is there once, as a delivery, and a repository's commit leads to its files.
+    deliver_archive(key="test/run", project=shop, user=ada, execution_id=completed.pk, format="tar.gz")
+    made = RepositoryExport.objects.get()
+    page = client.get(run).text
+    assert address not in page
+    assert page.count(f"/console/exports/{made.pk}/download/") == 1
+    RepositoryExport.objects.filter(pk=made.pk).update(export_type="git", repository_name="shop")
+    assert f'href="/console/projects/{shop.pk}/generations/{first.pk}/" title="{made.commit}"' in client.get(run).text
 
 
 def test_a_link_to_an_archive(ada: User, stranger: User, shop: Project, first: GeneratedProject) -> None:
