@@ -247,13 +247,13 @@ def test_every_row_of_the_corpus_has_its_test():
         "scm_clients-002": test_a_redirect_gets_nothing,
         "scm_clients-003": test_a_redirect_gets_nothing,
         "scm_clients-004": test_a_redirect_gets_nothing,
-        "scm_clients-005": "contract.test_the_token_is_in_none_of_what_is_said",
+        "scm_clients-005": "faults_contract.test_the_token_is_in_none_of_what_is_said",
         "scm_clients-006": "test_hosts_wishes.test_names_that_would_mean_something_else",
         "scm_clients-007": "test_hosts_wishes.test_names_that_would_mean_something_else",
         "scm_clients-008": "test_hosts_wishes.test_names_that_would_mean_something_else",
         "scm_clients-009": test_a_name_that_leads_inside_is_left_before_anything_is_said,
         "scm_clients-010": "test_hosts_wishes.test_names_that_would_mean_something_else",
-        "scm_clients-011": "contract.test_a_limit_becomes_a_wait_and_nothing_is_repeated",
+        "scm_clients-011": "faults_contract.test_a_limit_becomes_a_wait_and_nothing_is_repeated",
         "scm_clients-012": "contract.test_a_new_repository_is_private_and_has_what_was_wanted",
     }
     assert {row["id"] for row in corpus.rows("own/scm_clients")} == set(where)
