@@ -65,8 +65,8 @@ class Host:
 @pytest.mark.parametrize(
     ("limits", "count", "use", "spacing"),
     [
-        (GITHUB, 1200, NEW, 1.0),
-        (GITHUB, 3000, Use.of_known_repository("github"), 0.0),
+        (GITHUB, 700, NEW, 1.0),
+        (GITHUB, 1500, Use.of_known_repository("github"), 0.0),
         (GITLAB, 500, Use(5, 0, 1), 0.0),
     ],
 )
