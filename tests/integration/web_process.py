@@ -65,9 +65,13 @@ class WebProcess:
         return json.loads(done.stdout.splitlines()[-1])
 
     def stop(self) -> None:
-        """End the process."""
+        """End the process; one that has not ended in its time is killed, as a supervisor would."""
         self.process.terminate()
-        self.process.wait(30)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.listener.close()
 
 
