@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.people import OPERATOR, PASSWORD
 from tests.corpus import rows
@@ -33,6 +33,10 @@ class Site:
     def run(self, name: str, more: str = "") -> str:
         """Return the address of a run's page."""
         return f"/console/runs/{self.runs[name]}/{more}"
+
+
+# The machine may be busy with other tests.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +119,7 @@ def visit(chromium: Browser, site: Site) -> Iterator[Callable[..., Visit]]:
         context = chromium.new_context(
             viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, java_script_enabled=scripts
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(45_000)
         contexts.append(context)
         return Visit(context, site.origin)
 
