@@ -14,12 +14,14 @@ from uuid import UUID
 from backend.apps.authentication.models import User
 from backend.apps.credentials.hosts import host_kind
 from backend.apps.exports.services.access import credential_for, git_credential_for
+from backend.apps.projects.hosts import github, gitlab
 from backend.apps.projects.hosts.addresses import local_address, remote_address, site, valid_branch
 from backend.apps.projects.hosts.wishes import Wish, topics_of, visibility_of
 from backend.apps.workflows.definitions.unknown import Unknown, is_known
 from backend.errors import InvalidInput
 
 THIS_MACHINE = "this machine"
+_RULES = {"github": github.RULES, "gitlab": gitlab.RULES}
 _TOKEN = "the token that is given"  # noqa: S105  (what a person reads)
 
 
@@ -112,9 +114,6 @@ def _check_wish(host: str, *, name: Any, owner: Any, visibility: Any, arguments:
     """Check what is wanted of the repository, as far as all of it is known."""
     topics, description = arguments.get("topics", ()), arguments.get("description", "")
     if is_known([name, owner, visibility, topics, description]):
-        # Here and not above: their clients are large, and most processes never speak to a host.
-        from backend.apps.projects.hosts import github, gitlab
-
-        {"github": github.RULES, "gitlab": gitlab.RULES}[host].check(
+        _RULES[host].check(
             Wish(name=name, owner=owner, visibility=visibility, description=description, topics=topics_of(topics))
         )
