@@ -43,7 +43,11 @@ class WebProcess:
         self.origin = f"http://127.0.0.1:{self.port}"
         number = self.listener.fileno()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "backend.config.asgi:application", "--fd", str(number)],
+            # As it is deployed, too: event streams do not end by themselves.
+            [
+                *(sys.executable, "-m", "uvicorn", "backend.config.asgi:application", "--fd", str(number)),
+                "--timeout-graceful-shutdown=2",
+            ],
             cwd=ROOT,
             env=self.environment,
             pass_fds=(number,),
@@ -65,13 +69,9 @@ class WebProcess:
         return json.loads(done.stdout.splitlines()[-1])
 
     def stop(self) -> None:
-        """End the process; one that has not ended in its time is killed, as a supervisor would."""
+        """End the process."""
         self.process.terminate()
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self.process.wait(30)
         self.listener.close()
 
 
