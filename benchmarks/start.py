@@ -79,7 +79,9 @@ def _idle(application: str) -> float:
 
 
 def _worker(application: str) -> subprocess.Popen[bytes]:
-    argv = ["-m", "celery", "--quiet", "-A", application, "worker", "-Q", "agents", "-c", "2", "-n", "start@%h"]
+    ours = ["-m", "backend.config.celery_program"]
+    program = ours if application == "backend.config.celery" else ["-m", "celery", "--quiet", "-A", application]
+    argv = [*program, "worker", "-Q", "agents", "-c", "2", "-n", "start@%h"]
     options = ["--loglevel=ERROR", "--without-gossip", "--without-mingle"]
     return subprocess.Popen([sys.executable, *argv, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, task_prerun, worker_init
+from celery.signals import beat_init, task_prerun, worker_before_create_process, worker_init
 from django.db import close_old_connections, connections
 
 from backend.config.broker_loss import survive_broker_loss
@@ -36,6 +38,16 @@ def keep_connections(**_: Any) -> None:  # noqa: ANN401  (what the signal sends)
     """Let each pool process keep its database connection from one task to the next; the web closes its own."""
     for settings in connections.settings.values():
         settings["CONN_MAX_AGE"] = None
+
+
+@worker_before_create_process.connect
+def share_memory(**_: Any) -> None:  # noqa: ANN401  (what the signal sends)
+    """Let a pool process share what is loaded: the collector's marks would copy every page of it."""
+    gc.collect()
+    # What loading freed goes back to the system first; an allocator that is not glibc's does as it likes.
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
+    gc.freeze()
 
 
 @task_prerun.connect

@@ -142,7 +142,7 @@ class RepomillWorker(RepomillContainer, CeleryWorkerContainer):
 def worker_command(kind: str) -> list[str]:
     """Return the command of a worker, as in docker-compose.yml."""
     queues = f"--queues={QUEUES[kind]},maintenance"
-    celery = ["celery", "--quiet", "--app", "backend.config.celery", "worker", queues]
+    celery = ["python", "-m", "backend.config.celery_program", "worker", queues]
     return [
         *celery,
         f"--hostname={kind}@%h",
@@ -155,7 +155,7 @@ def worker_command(kind: str) -> list[str]:
 
 def beat_command() -> list[str]:
     """Return the command of beat."""
-    return ["celery", "--quiet", "--app", "backend.config.celery", "beat", "--loglevel=INFO", "--pidfile="]
+    return ["python", "-m", "backend.config.celery_program", "beat", "--loglevel=INFO", "--pidfile="]
 
 
 def wait_until(question: Callable[[], Answer | None], *, patience: float, what: str) -> Answer:

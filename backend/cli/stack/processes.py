@@ -13,7 +13,7 @@ from typing import Final
 
 from backend.cli.stack.settings import HOST, StackSettings
 
-_CELERY: Final = (sys.executable, "-m", "celery", "--app", "backend.config.celery", "--quiet")
+_CELERY: Final = (sys.executable, "-m", "backend.config.celery_program")
 
 WORKER_QUEUES: Final[dict[str, str]] = {"generation": "generation", "export": "export,bulk", "agents": "agents"}
 """Each worker's name and the queues that are its own; every worker serves `maintenance` as well."""
@@ -39,7 +39,8 @@ def processes(settings: StackSettings) -> tuple[StackProcess, ...]:
         StackProcess("beat", (*_CELERY, "beat", "--loglevel=INFO", "--pidfile="), patience=2.0),
     ]
     if settings.flower_port is not None:
-        flower = (*_CELERY, "flower", f"--conf={settings.flower_config}")
+        command = (sys.executable, "-m", "celery", "--app", "backend.config.celery", "--quiet")
+        flower = (*command, "flower", f"--conf={settings.flower_config}")
         table.append(StackProcess("flower", flower, patience=3.0))
     return tuple(table)
 
