@@ -21,6 +21,7 @@ MEASUREMENTS = {
     "chains": "benchmarks.chain",
     "rest": "benchmarks.rest",
     "pages": "benchmarks.pages",
+    "console": "benchmarks.console",
     "endurance": "benchmarks.endurance",
     "growth": "benchmarks.growth",
     "trees": "benchmarks.generation",
