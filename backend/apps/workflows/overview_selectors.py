@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import CharField, Count, Min, Q, Value
+from django.db.models import CharField, Count, Exists, Min, OuterRef, Q, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, TruncMinute
 
@@ -25,15 +25,21 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LONGEST_RUN = timedelta(days=7)
 """What began earlier is left out of what ended lately: without a bound every run would be looked at."""
 Status = WorkflowExecution.Status
+States = TaskExecution.Status
+_IN_DOUBT = Q(status=States.IN_DOUBT)
 _CODE = Coalesce(KeyTextTransform("code", "error"), Value("later"), output_field=CharField())
 """The code of a task's error; `later` for one that waits without any."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How many runs stand where: those that go on, and what became of those that ended in the last day."""
+    """How many runs stand where: those that go on, and what became of those that ended in the last day.
+
+    waiting: those of which nothing can go on now; they are not among the running.
+    """
 
     running: int
+    waiting: int
     paused: int
     completed: int
     failed: int
@@ -42,11 +48,18 @@ class Standing:
 def how_runs_stand(*, user: User, now: datetime) -> Standing:
     """Count the user's runs, in two queries."""
     on = visible_executions(user=user).filter(status__in=[Status.PENDING, Status.RUNNING]).order_by()
-    going = on.aggregate(all=Count("pk"), paused=Count("pk", filter=Q(paused_at__isnull=False)))
+    tasks = TaskExecution.objects.filter(execution=OuterRef("pk")).order_by()
+    waits = Exists(tasks.filter(_later(now) | _IN_DOUBT)) & ~Exists(tasks.filter(_moving(now)))
+    going = on.aggregate(
+        all=Count("pk"),
+        paused=Count("pk", filter=Q(paused_at__isnull=False)),
+        waiting=Count("pk", filter=Q(paused_at__isnull=True, status=Status.RUNNING) & waits),
+    )
     ended = visible_executions(user=user).filter(created_at__gte=now - LONGEST_RUN, completed_at__gte=now - DAY)
     counts = dict(ended.order_by().values_list("status").annotate(n=Count("pk")))
     return Standing(
-        running=going["all"] - going["paused"],
+        running=going["all"] - going["paused"] - going["waiting"],
+        waiting=going["waiting"],
         paused=going["paused"],
         completed=counts.get(Status.COMPLETED, 0),
         failed=counts.get(Status.FAILED, 0),
@@ -69,19 +82,17 @@ class Wait:
 
 def waits_of(runs: Iterable[WorkflowExecution], *, now: datetime) -> dict[UUID, Wait]:
     """Return what those of the runs wait for of which nothing can go on now, by their ids, in one query."""
-    states = TaskExecution.Status
     running = [run.pk for run in runs if standing_word(run) == Status.RUNNING]
-    later = Q(status=states.PENDING, ready=True, not_before__gt=now)
-    due = Q(status=states.PENDING, ready=True) & (Q(not_before=None) | Q(not_before__lte=now))
     unfinished = TaskExecution.objects.filter(
-        execution__in=running, status__in=[states.PENDING, states.RUNNING, states.IN_DOUBT]
+        execution__in=running, status__in=[States.PENDING, States.RUNNING, States.IN_DOUBT]
     )
+    later = _later(now)
     rows = (
         unfinished.order_by()
         .values_list("execution")
         .annotate(
-            moving=Count("pk", filter=due | Q(status=states.RUNNING)),
-            doubts=Count("pk", filter=Q(status=states.IN_DOUBT)),
+            moving=Count("pk", filter=_moving(now)),
+            doubts=Count("pk", filter=_IN_DOUBT),
             until=Min("not_before", filter=later),
             code=Min(_CODE, filter=later),
         )
@@ -91,6 +102,17 @@ def waits_of(runs: Iterable[WorkflowExecution], *, now: datetime) -> dict[UUID, 
         if not moving and (until is not None or doubts):
             found[run] = Wait(code if until is not None else "in_doubt", until)
     return found
+
+
+def _later(now: datetime) -> Q:
+    """Say of a task that it waits for a later time."""
+    return Q(status=States.PENDING, ready=True, not_before__gt=now)
+
+
+def _moving(now: datetime) -> Q:
+    """Say of a task that it is done now, or may be."""
+    due = Q(status=States.PENDING, ready=True) & (Q(not_before=None) | Q(not_before__lte=now))
+    return due | Q(status=States.RUNNING)
 
 
 def failed_lately(*, user: User, now: datetime, most: int) -> list[WorkflowExecution]:

@@ -187,12 +187,21 @@ def test_what_a_run_waits_for_is_said(ada: User, shop: Project, quick: None) -> 
             assert re.search(r"<code>rate_limited</code>, goes on <time [^>]*>in (29|30) min", page), address
             assert ">Waiting<" in page or 'aria-label="Waiting"' in page
         assert ">Running<" not in client.get("/console/runs/").text.split("<tbody")[1]
+        assert _tile(client) == ("0", "1 waiting, none paused")
         # With something of it to be done it runs, whatever else of it waits.
         TaskExecution.objects.filter(execution=run, status="pending").update(not_before=None)
         assert ">Running<" in client.get("/console/runs/").text.split("<tbody")[1]
+        assert _tile(client) == ("1", "none waits, none paused")
         pause_execution(execution_id=run.pk, user=ada)
+        assert _tile(client) == ("0", "none waits, 1 paused")
         assert ">Paused<" in client.get("/console/runs/").text.split("<tbody")[1]
     assert "goes on" not in client.get(_address(run)).text
+
+
+def _tile(client: Client) -> tuple[str, ...]:
+    """Return what the first tile of the first page says: how many runs go on, and how many do not."""
+    tile = client.get("/console/").text.split("tile is-busy")[1].split("</a>")[0]
+    return tuple(re.findall(r'tile-(?:value|more)">([^<]*)<', tile))
 
 
 def test_a_large_run_is_folded(ada: User, quick: None) -> None:
