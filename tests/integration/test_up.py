@@ -215,6 +215,17 @@ def test_a_taken_port_is_one_clear_line(installation: Installation) -> None:
     assert running_stack(installation.data_dir) is None
 
 
+def test_a_key_that_can_be_guessed_keeps_it_down(installation: Installation) -> None:
+    secrets = installation.data_dir / "secrets"
+    secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (secrets / "secret_key").write_text("a" * 60)
+    (secrets / "secret_key").chmod(0o600)
+    shown = installation.cli("up", "--port", "0", code=7)
+    assert "secret_key can be guessed" in shown
+    assert "hint: Delete it and start again" in shown
+    assert processes_of(installation.data_dir) == set()
+
+
 def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     shown = Installation(tmp_path / "data").cli("up", code=7)

@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from backend.cli.checks.at_start import check_at_start
 from backend.cli.django_setup import setup_django
 from backend.cli.errors import FolderLocked, ProcessDied, StackRunning
 from backend.cli.stack.broker import EmbeddedBroker
@@ -39,7 +40,7 @@ def run_stack(*, port: int, flower_port: int | None, quiet: bool) -> None:
     """Start everything, and return when it was asked to stop and has stopped.
 
     port, flower_port: 0 for any free port; None for no Flower.
-    Raises ConfigurationError, PortTaken, StackRunning, or ProcessDied when a process does not stay up.
+    Raises ConfigurationError (also for a key that can be guessed), PortTaken, StackRunning, or ProcessDied when a process does not stay up.
     """
     began = time.monotonic()
     # Whatever any process of the stack writes is for this user alone.
@@ -65,6 +66,7 @@ def run_stack(*, port: int, flower_port: int | None, quiet: bool) -> None:
                 printer.announce("warning: running as root; an ordinary user is safer.")
             printer.announce(f"Starting Repomill on {environment.data_dir} ...")
             setup_django()
+            check_at_start(environment)
             prepare_database()
             write_flower_config(settings)
             if FORK:
