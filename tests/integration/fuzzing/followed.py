@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,15 +51,19 @@ def links_of(document: dict[str, Any], *, without: str) -> frozenset[str]:
     )
 
 
-def read(report: Path, *, links: frozenset[str]) -> Followed:
-    """Read the report of a run, NDJSON."""
+def read(reports: Iterable[Path], *, links: frozenset[str]) -> Followed:
+    """Read the reports of runs, NDJSON."""
     found = Followed(links)
-    with report.open(encoding="utf-8") as lines:
-        for line in lines:
-            recorder = json.loads(line).get("ScenarioFinished", {}).get("recorder", {})
-            for number, case in recorder.get("cases", {}).items():
-                if case.get("transition") and case.get("is_transition_applied"):
-                    found.times[case["transition"]["id"]] += 1
-                    answer = recorder.get("interactions", {}).get(number, {}).get("response") or {}
-                    found.answers[answer.get("status_code", 0)] += 1
+    for report in reports:
+        with report.open(encoding="utf-8") as lines:
+            for line in lines:
+                _count(json.loads(line).get("ScenarioFinished", {}).get("recorder", {}), found)
     return found
+
+
+def _count(recorder: dict[str, Any], found: Followed) -> None:
+    for number, case in recorder.get("cases", {}).items():
+        if case.get("transition") and case.get("is_transition_applied"):
+            found.times[case["transition"]["id"]] += 1
+            answer = recorder.get("interactions", {}).get(number, {}).get("response") or {}
+            found.answers[answer.get("status_code", 0)] += 1
