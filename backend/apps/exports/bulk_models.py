@@ -112,7 +112,7 @@ class BulkExportItem(models.Model):
     reason = models.CharField(max_length=20, blank=True, choices=Reason.choices)
     task = models.OneToOneField("workflows.TaskExecution", on_delete=models.SET_NULL, null=True, related_name="+")
     refills = models.BooleanField(default=False)
-    """Whether the end of its task is a moment to start further items."""
+    """Whether the end of its task is a moment for a round, which starts further items; the last in flight always is."""
     export = models.ForeignKey("exports.RepositoryExport", on_delete=models.SET_NULL, null=True, related_name="+")
     error = models.JSONField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)

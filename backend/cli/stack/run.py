@@ -40,7 +40,8 @@ def run_stack(*, port: int, flower_port: int | None, quiet: bool) -> None:
     """Start everything, and return when it was asked to stop and has stopped.
 
     port, flower_port: 0 for any free port; None for no Flower.
-    Raises ConfigurationError (also for a key that can be guessed), PortTaken, StackRunning, or ProcessDied when a process does not stay up.
+    Raises ConfigurationError (also for a key that can be guessed), PortTaken, StackRunning, or ProcessDied when a
+    process does not stay up.
     """
     began = time.monotonic()
     # Whatever any process of the stack writes is for this user alone.

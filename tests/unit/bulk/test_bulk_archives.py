@@ -47,6 +47,30 @@ def test_one_message_stands_for_many(world):
     assert TaskExecution.objects.filter(method="bulk.deliver", status="completed", attempt=1).count() == 10
 
 
+def test_one_message_stands_for_those_that_changed_however_far_apart(world):
+    projects = sorted(world.projects(20), key=lambda project: project.pk)
+    world.start()
+    world.work()
+    for project in projects[::6]:
+        GeneratedProject.objects.filter(project=project).update(content_digest="changed")
+    bulk = world.start()
+    assert world.work() == 2
+    assert sorted(items_of(bulk).values()) == ["completed"] * 4 + ["skipped"] * 16
+
+
+@pytest.mark.parametrize(("lease", "had"), [(60, ["bulk:4", "bulk:5"]), (-1, [])])
+def test_a_message_stands_for_the_others_when_its_own_item_is_seen_to(world, lease, had):
+    world.projects(6)
+    bulk = world.start()
+    world.work(1)
+    keys = {f"bulk:{position}": f"bulk:{bulk.pk}:{position}" for position in range(6)}
+    third = TaskExecution.objects.get(key=keys["bulk:3"])
+    until = timezone.now() + timedelta(seconds=lease)
+    TaskExecution.objects.filter(pk=third.pk).update(status="running", attempt=1, lease_expires_at=until)
+    # Where nobody lives who has it, it is to be taken over by itself.
+    assert deliver_together(third.pk, worker="w") == [TaskExecution.objects.get(key=keys[name]).pk for name in had]
+
+
 def test_each_has_the_record_that_it_would_have_by_itself(world, monkeypatch):
     world.projects(1)
     together = world.start()

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem, LastDelivery
@@ -25,6 +25,8 @@ from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.services.fan_out import Call, enqueue_calls, take_up_again
 
 DELIVER = "bulk.deliver"
+MARKS_AT_THE_END = 8
+"""How often, about, a round says how far it is with the items that were started last."""
 Status = BulkExport.Status
 Item = BulkExportItem.Status
 Task = TaskExecution.Status
@@ -51,10 +53,17 @@ def advance(bulk_export_id: UUID, *, now: datetime, wait: bool = True) -> None:
 
 
 def advance_after(task_ids: Sequence[UUID]) -> None:
-    """Do a round if one of the tasks that have just ended is of those that mark the moment for it."""
-    marked = BulkExportItem.objects.filter(task_id__in=task_ids, refills=True)
-    for bulk_export_id in set(marked.values_list("bulk_export_id", flat=True)):
-        advance(bulk_export_id, now=timezone.now())
+    """Do a round if one of the tasks that have just ended marks the moment for it, or is the last in flight."""
+    ended = BulkExportItem.objects.filter(task_id__in=task_ids).order_by()
+    for bulk_export_id, marked in ended.values_list("bulk_export_id").annotate(marked=Count("pk", Q(refills=True))):
+        if marked or not _under_way(bulk_export_id):
+            advance(bulk_export_id, now=timezone.now())
+
+
+def _under_way(bulk_export_id: UUID) -> bool:
+    """Say whether a task of what is in flight has not ended."""
+    in_flight = BulkExportItem.objects.filter(bulk_export_id=bulk_export_id, status=Item.IN_FLIGHT)
+    return in_flight.filter(task__status__in=[Task.PENDING, Task.RUNNING]).exists()
 
 
 def advance_all(*, now: datetime) -> int:
@@ -128,7 +137,8 @@ def _refill(bulk: BulkExport, *, room: int) -> int:
     items = items[:room]
     if not items:
         return 0
-    step = max(1, bulk.window // 2)
+    # Towards the end nothing is started any more, and each round only says how far it is.
+    step = max(1, len(items) // MARKS_AT_THE_END if last else bulk.window // 2)
     fresh = [item for item in items if item.task_id is None]
     tasks = enqueue_calls(
         method=DELIVER,
@@ -151,13 +161,10 @@ def _refill(bulk: BulkExport, *, room: int) -> int:
     take_up_again([item.task_id for item in items if item.task_id is not None and item not in fresh])
     for item in items:
         item.status = Item.IN_FLIGHT
-        # At the end every one is a moment to look, since nobody knows which will be the last.
-        item.refills = last or item.position % step == 0
+        item.refills = item.position % step == 0
     with one_journey():
         for item in items:
             save(item, "status", "task", "refills")
-    if last:
-        BulkExportItem.objects.filter(bulk_export=bulk, status=Item.IN_FLIGHT).update(refills=True)
     return len(items)
 
 

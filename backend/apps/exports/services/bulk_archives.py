@@ -34,6 +34,7 @@ from backend.apps.workflows.execution.hand_back import hand_back
 from backend.apps.workflows.execution.persistence import persistently
 from backend.apps.workflows.execution.statements import insert
 from backend.apps.workflows.execution.together import claim_together, complete_together
+from backend.apps.workflows.models import TaskExecution
 from backend.errors import RepomillError
 from backend.failpoints import Failpoint, reached
 
@@ -57,16 +58,16 @@ class _Delivery:
 
 def needs_message(items: Sequence[BulkExportItem], *, export_type: str) -> list[bool]:
     """Say of items in a row, which carry the `size` of their projects, which need a message of their own."""
-    found, first, total = [], -TOGETHER, 0
+    found, company, total = [], TOGETHER, 0
     for item in items:
         size = _size(item)
         if export_type not in ARCHIVES or size is None or size > SMALL:
             found.append(True)
-        elif item.position >= first + TOGETHER or total + size > SMALL_TOGETHER:
-            first, total = item.position, size
+        elif company == TOGETHER or total + size > SMALL_TOGETHER:
+            company, total = 1, size
             found.append(True)
         else:
-            total += size
+            company, total = company + 1, total + size
             found.append(False)
     return found
 
@@ -74,13 +75,14 @@ def needs_message(items: Sequence[BulkExportItem], *, export_type: str) -> list[
 def deliver_together(task_id: UUID, *, worker: str) -> list[UUID]:
     """Deliver the item of the task, and small ones after it that nobody has begun. Returns the tasks that it had.
 
-    Where it returns none, the task is not for this, or is somebody else's; it has changed nothing then.
+    The item may have gone along with those before it; its message still stands for those after it. Where it returns
+    none, the task is not for this, or is somebody else's; it has changed nothing then.
     """
-    head = BulkExportItem.objects.select_related("bulk_export__created_by").filter(task_id=task_id).first()
+    head = BulkExportItem.objects.select_related("bulk_export__created_by", "task").filter(task_id=task_id).first()
     if head is None or head.bulk_export.export_type not in ARCHIVES or not head.bulk_export.created_by.is_active:
         return []
     items = {item.task_id: item for item in _in_a_row(head)}
-    if head.task_id not in items:
+    if head.task_id not in items and not _is_seen_to(head.task, now=timezone.now()):
         return []
     claimed = persistently(claim_together, list(items), worker=worker, now=timezone.now())
     reached(Failpoint.AFTER_CLAIM)
@@ -92,23 +94,26 @@ def deliver_together(task_id: UUID, *, worker: str) -> list[UUID]:
     return [task.id for task in claimed]
 
 
+def _is_seen_to(task: TaskExecution | None, *, now: datetime) -> bool:
+    """Say whether a task has ended, or is being done by somebody who lives."""
+    if task is None or task.status == TaskExecution.Status.PENDING:
+        return False
+    return task.status != TaskExecution.Status.RUNNING or (task.lease_expires_at or now) > now
+
+
 def _in_a_row(head: BulkExportItem) -> Iterable[BulkExportItem]:
     """Yield the item and the small ones after it that one message stands for."""
     near = BulkExportItem.objects.filter(
         bulk_export_id=head.bulk_export_id,
         status=BulkExportItem.Status.IN_FLIGHT,
         position__gte=head.position,
-        position__lt=head.position + TOGETHER,
         generation__status=GeneratedProject.Status.COMPLETED,
         task__status="pending",
     )
+    sized = near.annotate(size=F("generation__total_size")).filter(size__lte=SMALL)
     total = 0
-    sized = near.annotate(size=F("generation__total_size"))
-    for item in sized.select_related("project", "generation").order_by("position"):
-        size = _size(item)
-        if size is None or size > SMALL:
-            continue
-        total += size
+    for item in sized.select_related("project", "generation").order_by("position")[:TOGETHER]:
+        total += _size(item) or 0
         if total > SMALL_TOGETHER:
             return
         yield item

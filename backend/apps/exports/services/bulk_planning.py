@@ -6,7 +6,7 @@ which moves `planned_through` on by a conditional UPDATE: a planner that was los
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from backend.apps.exports.bulk_models import BulkExport, BulkExportItem, LastDel
 from backend.apps.exports.selection import Selection, selected_projects, stored_selection
 from backend.apps.exports.services import bulk_advance
 from backend.apps.projects.models import GeneratedProject
+from backend.apps.workflows.execution.statements import insert_values
 from backend.errors import TemporaryFailure
 
 CHUNK = 1000
@@ -128,25 +129,28 @@ def _plan_chunk(bulk: BulkExport) -> bool:
         ).update(planned_through=chunk[-1].project_id, total=bulk.total + len(wanted))
         if not mine:
             raise TemporaryFailure("Another attempt plans this bulk export.", retry_after=1.0)
-        BulkExportItem.objects.bulk_create(
-            _item(bulk, candidate, position=bulk.total + number, now=now) for number, candidate in enumerate(wanted)
-        )
+        _insert(bulk, wanted, now=now)
     return True
 
 
-def _item(bulk: BulkExport, candidate: Candidate, *, position: int, now: datetime) -> BulkExportItem:
-    skipped = bool(candidate.reason)
-    return BulkExportItem(
-        bulk_export=bulk,
-        position=position,
-        project_id=candidate.project_id,
-        project_slug=candidate.slug,
-        generation_id=candidate.generation_id,
-        content_digest=candidate.content_digest,
-        status=Item.SKIPPED if skipped else Item.PENDING,
-        reason=candidate.reason,
-        completed_at=now if skipped else None,
-    )
+def _insert(bulk: BulkExport, wanted: Sequence[Candidate], *, now: datetime) -> None:
+    """Insert the items, after those that there are. By hand: `bulk_create` was three quarters of planning's time."""
+    rows = [
+        {
+            "bulk_export": bulk.pk,
+            "position": bulk.total + number,
+            "project": candidate.project_id,
+            "project_slug": candidate.slug,
+            "generation": candidate.generation_id,
+            "content_digest": candidate.content_digest,
+            "status": Item.SKIPPED.value if candidate.reason else Item.PENDING.value,
+            "reason": candidate.reason,
+            "refills": False,
+            "completed_at": now if candidate.reason else None,
+        }
+        for number, candidate in enumerate(wanted)
+    ]
+    insert_values(BulkExportItem, rows)
 
 
 def _open(bulk: BulkExport, *, now: datetime) -> None:
