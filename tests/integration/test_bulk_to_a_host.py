@@ -19,8 +19,8 @@ from tests.integration.installation import Installation
 from tests.integration.test_bulk import export_worker_children
 
 pytestmark = pytest.mark.integration
-REPOSITORIES = int(os.environ.get("REPOMILL_TEST_REPOSITORIES", "160"))
-"""How many are published at the host's pace; these take three of its minutes, and 400 nearly eight."""
+REPOSITORIES = int(os.environ.get("REPOMILL_TEST_REPOSITORIES", "100"))
+"""How many are published at the host's pace; these take two of its minutes, and 400 nearly eight."""
 FASTER = 4.0
 MAKE = """
 from backend.apps.authentication.models import User
