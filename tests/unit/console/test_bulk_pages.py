@@ -186,6 +186,14 @@ def test_items_are_narrowed_and_turned_over(ada: User, client: Client) -> None:
     assert first.context["items"][-1].item.position < second.context["items"][0].item.position
 
 
+def test_an_item_leads_to_its_project_while_there_is_one(ada: User, client: Client) -> None:
+    bulk = with_failures(ada)
+    item = BulkExportItem.objects.get(bulk_export=bulk, project_slug="one")
+    assert f'<a href="/console/projects/{item.project_id}/">one</a>' in client.get(at(bulk)).text
+    BulkExportItem.objects.filter(pk=item.pk).update(project=None)
+    assert f'/console/projects/{item.project_id}/"' not in client.get(at(bulk)).text
+
+
 def test_an_item_stands_as_its_task_says(ada: User, client: Client) -> None:
     with_content(ada, "one")
     with line() as work:

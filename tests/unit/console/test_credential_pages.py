@@ -90,7 +90,7 @@ def test_who_it_is_shared_with_names_it_and_changes_nothing(
     ProjectMembership.objects.create(project=shop, user=stranger, role="viewer")
     client = browser(stranger)
     page = client.get(at(row)).text
-    assert "the members of Shop" in page
+    assert f'the members of <a href="/console/projects/{shop.pk}/">Shop</a>' in page
     assert "New value" not in page
     assert "Remove…" not in page
     assert client.get(at(row, "rotate/")).status_code == 403
