@@ -32,7 +32,7 @@ def line(beginning: str) -> str:
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory):
-    installation = Installation(tmp_path_factory.mktemp("guide"))
+    installation = Installation(tmp_path_factory.mktemp("guide"), from_nothing=True)
     info = installation.start("--no-flower")
     try:
         yield installation, info.web_url.rstrip("/")

@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory):
-    found = Installation(tmp_path_factory.mktemp("readme"))
+    found = Installation(tmp_path_factory.mktemp("readme"), from_nothing=True)
     found.start("--no-flower")
     yield found
     found.stop()

@@ -24,7 +24,7 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 @pytest.fixture(scope="module")
 def new_database(request: pytest.FixtureRequest) -> NewDatabase:
-    """Makes an empty database and gives the variables with which an installation uses it.
+    """Makes a database with empty tables and gives the variables with which an installation uses it.
 
     SQLite, which needs none, unless the test's mark or the whole run says PostgreSQL.
     """
@@ -32,7 +32,7 @@ def new_database(request: pytest.FixtureRequest) -> NewDatabase:
     if kind == "sqlite":
         return dict
     server: PostgreSQL = request.getfixturevalue("postgresql")
-    return lambda: {"DATABASE_URL": server.create_database()}
+    return lambda: {"DATABASE_URL": server.create_migrated_database()}
 
 
 @pytest.fixture(scope="module")

@@ -25,12 +25,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
 
 import psycopg
 from psycopg import sql
 
+from tests.integration.migrated import migrate
 from tests.integration.postgresql_guardian import PORT, STOP_PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -46,6 +47,7 @@ class PostgreSQL:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._migrated = ""
         self.socket = ""
         """The folder of its socket, once it is started."""
 
@@ -101,9 +103,21 @@ class PostgreSQL:
 
     def create_database(self) -> str:
         """Make an empty database and return its URL."""
+        return self._create(template="template1")
+
+    def create_migrated_database(self) -> str:
+        """Make a database with all tables, which are empty, and return its URL."""
+        if not self._migrated:
+            url = self.create_database()
+            migrate(url)
+            self._migrated = urlsplit(url).path.strip("/")
+        return self._create(template=self._migrated)
+
+    def _create(self, *, template: str) -> str:
         name = f"repomill_{uuid4().hex}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            words = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            connection.execute(words.format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
 
 

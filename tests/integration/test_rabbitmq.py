@@ -32,7 +32,7 @@ def installed(
     folder = tmp_path_factory.mktemp("rb")
     (folder / "url").write_text(rabbit.url)
     installation = Installation(
-        folder / "d", DATABASE_URL=postgresql.create_database(), REPOMILL_BROKER_URL_FILE=str(folder / "url")
+        folder / "d", DATABASE_URL=postgresql.create_migrated_database(), REPOMILL_BROKER_URL_FILE=str(folder / "url")
     )
     installation.start()
     try:

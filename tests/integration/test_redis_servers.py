@@ -101,7 +101,7 @@ def test_who_is_not_the_right_one_is_not_talked_to(secure: Server, tmp_path: Pat
 def test_a_server_that_dies_in_mid_run_is_replaced_and_nothing_is_lost(
     tmp_path: Path, replicated: Replicated, postgresql: PostgreSQL
 ):
-    installation = installed(tmp_path, replicated.url, DATABASE_URL=postgresql.create_database())
+    installation = installed(tmp_path, replicated.url, DATABASE_URL=postgresql.create_migrated_database())
     installation.start()
 
     def begin(name: str, *options: str) -> dict[str, Any]:

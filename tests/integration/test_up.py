@@ -29,7 +29,7 @@ EXAMPLE = str(ROOT / "examples" / "publish-service" / "workflow.yaml")
 @pytest.fixture
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation that has never been started."""
-    it = Installation(tmp_path_factory.mktemp("up"))
+    it = Installation(tmp_path_factory.mktemp("up"), from_nothing=True)
     yield it
     it.stop()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.config.secret_files import write_private
+from tests.integration.migrated import begin_with_migrated, migrate
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -34,7 +35,10 @@ class WebProcess:
             "DJANGO_SETTINGS_MODULE": "backend.config.settings.base",
             **variables,
         }
-        self.django("from django.core.management import call_command; call_command('migrate', verbosity=0); answer = 1")
+        if database_url:
+            migrate(database_url)
+        else:
+            begin_with_migrated(data_dir)
         # The listening socket is made here and handed over: requests wait in its queue until the process is up.
         self.listener = socket.create_server(("127.0.0.1", 0))
         # uvicorn takes a socket that is handed over for a Unix one and leaves this out, which costs 40 ms an answer.

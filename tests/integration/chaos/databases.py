@@ -66,4 +66,4 @@ class Server:
 def postgresql() -> Iterator[Server]:
     """Run a throw-away server."""
     with PostgreSQL() as server:
-        yield Server(server.create_database())
+        yield Server(server.create_migrated_database())

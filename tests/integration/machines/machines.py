@@ -88,7 +88,7 @@ class Machines:
         self._postgresql = postgresql
         self._broker = broker
         self._storage_url = storage_url
-        self._database = postgresql.create_database()
+        self._database = postgresql.create_migrated_database()
         self._common = {"REPOMILL_LEASE_SECONDS": LEASE, "REPOMILL_RECONCILE_SECONDS": "0.5"}
         self._machines: list[Machine] = []
         self._made = 0
