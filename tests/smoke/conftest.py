@@ -16,6 +16,7 @@ from pytest_celery import CeleryBrokerCluster, CeleryTestSetup, CeleryTestWorker
 from pytest_docker_tools import container, fxtr, network, volume
 
 from tests.smoke.containers import (
+    CELERY,
     DATA,
     DATABASE,
     GUARDED,
@@ -146,12 +147,12 @@ def _own(kind: type[RepomillContainer], environment: str, **options: Any) -> Any
 
 
 def _worker(kind: str) -> Any:
-    return _own(RepomillWorker, "smoke_env_with_web", command=worker_command(kind))
+    return _own(RepomillWorker, "smoke_env_with_web", command=worker_command(kind, program=CELERY))
 
 
 web = _own(WebContainer, "smoke_env_migrated")
 console = _own(WebContainer, "smoke_env_migrated", ports={"8000/tcp": None})
-beat = _own(RepomillContainer, "smoke_env_with_web", command=beat_command())
+beat = _own(RepomillContainer, "smoke_env_with_web", command=beat_command(program=CELERY))
 generation, generation_2 = _worker("generation"), _worker("generation")
 export, export_2 = _worker("export"), _worker("export")
 agents, agents_2 = _worker("agents"), _worker("agents")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -139,12 +139,17 @@ class RepomillWorker(RepomillContainer, CeleryWorkerContainer):
         return self.ready_prompt in said.decode()
 
 
-def worker_command(kind: str) -> list[str]:
+PROGRAM = ("python", "-m", "backend.config.celery_program")
+CELERY = ("celery", "--quiet", "--app", "backend.config.celery")
+"""The same with more of Celery in it; every image has it, the one before too."""
+
+
+def worker_command(kind: str, *, program: Sequence[str] = PROGRAM) -> list[str]:
     """Return the command of a worker, as in docker-compose.yml."""
-    queues = f"--queues={QUEUES[kind]},maintenance"
-    celery = ["python", "-m", "backend.config.celery_program", "worker", queues]
     return [
-        *celery,
+        *program,
+        "worker",
+        f"--queues={QUEUES[kind]},maintenance",
         f"--hostname={kind}@%h",
         "--concurrency=1",
         "--loglevel=INFO",
@@ -153,9 +158,9 @@ def worker_command(kind: str) -> list[str]:
     ]
 
 
-def beat_command() -> list[str]:
+def beat_command(*, program: Sequence[str] = PROGRAM) -> list[str]:
     """Return the command of beat."""
-    return ["python", "-m", "backend.config.celery_program", "beat", "--loglevel=INFO", "--pidfile="]
+    return [*program, "beat", "--loglevel=INFO", "--pidfile="]
 
 
 def wait_until(question: Callable[[], Answer | None], *, patience: float, what: str) -> Answer:
