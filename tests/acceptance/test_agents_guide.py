@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.installation import ROOT, Installation
+from tests.integration.installation import ROOT, Installation, NewInstallation
 
 pytestmark = pytest.mark.acceptance
 
@@ -32,7 +32,7 @@ def line(beginning: str) -> str:
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory):
-    installation = Installation(tmp_path_factory.mktemp("guide"), from_nothing=True)
+    installation = NewInstallation(tmp_path_factory.mktemp("guide"))
     info = installation.start("--no-flower")
     try:
         yield installation, info.web_url.rstrip("/")

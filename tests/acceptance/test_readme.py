@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from backend.cli.stack.lock import running_stack
-from tests.integration.installation import ROOT, Installation
+from tests.integration.installation import ROOT, Installation, NewInstallation
 from tests.integration.trees import clone, tree_of
 
 pytestmark = pytest.mark.acceptance
@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory):
-    found = Installation(tmp_path_factory.mktemp("readme"), from_nothing=True)
+    found = NewInstallation(tmp_path_factory.mktemp("readme"))
     found.start("--no-flower")
     yield found
     found.stop()

@@ -11,7 +11,7 @@ import pytest
 
 from backend.apps.workflows import step_types
 from backend.apps.workflows.definitions.schema import check
-from tests.integration.installation import ROOT, Installation
+from tests.integration.installation import ROOT, NewInstallation
 from tests.integration.trees import clone, tree_of
 
 pytestmark = pytest.mark.acceptance
@@ -29,7 +29,7 @@ def test_from_a_workflow_to_a_published_project(tmp_path_factory: pytest.TempPat
     # A token of somebody's own is needed for the rest.
     typed = [line for line in typed if "credentials" not in line]
     assert [shlex.split(line)[1] for line in typed] == ["doctor", "projects", "run", "executions", "show"]
-    installation = Installation(tmp_path_factory.mktemp("tutorial"), from_nothing=True)
+    installation = NewInstallation(tmp_path_factory.mktemp("tutorial"))
     try:
         installation.start("--no-flower")
         # Without Flower there is one thing that doctor may miss; its own tests say what it finds.

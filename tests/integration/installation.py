@@ -32,15 +32,13 @@ FOREIGN = (
 
 
 class Installation:
-    """Repomill in `data_dir`, used from outside as a person uses it.
+    """Repomill in `data_dir`, used from outside as a person uses it."""
 
-    from_nothing: whether its first start makes the tables itself, as a person's does. It takes seconds, so that where
-    it is not what is tested, a database with empty tables lies ready.
-    """
+    migrated = True
+    """Whether a database with empty tables lies ready: to make them takes each first start seconds."""
 
-    def __init__(self, data_dir: Path, *, from_nothing: bool = False, **variables: str) -> None:
+    def __init__(self, data_dir: Path, **variables: str) -> None:
         self.data_dir = data_dir
-        self.from_nothing = from_nothing
         self.environment = {name: value for name, value in os.environ.items() if name not in FOREIGN} | {
             "REPOMILL_DATA_DIR": str(data_dir),
             "REPOMILL_LEASE_SECONDS": "6",
@@ -74,7 +72,7 @@ class Installation:
 
     def start(self, *options: str, patience: float = 60) -> StackInfo:
         """Start `repomill up` on free ports and wait until it is ready."""
-        if not self.from_nothing and not self.environment.get("DATABASE_URL"):
+        if self.migrated and not self.environment.get("DATABASE_URL"):
             begin_with_migrated(self.data_dir)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "backend.cli", "up", "--quiet", "--port", "0", "--flower-port", "0", *options],
@@ -166,3 +164,9 @@ class Installation:
                 return answer
             time.sleep(0.1)
         raise AssertionError(f"waited {patience} s in vain for {what}")
+
+
+class NewInstallation(Installation):
+    """One whose first start makes the tables itself, as a person's does."""
+
+    migrated = False

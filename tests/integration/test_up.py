@@ -20,7 +20,7 @@ from backend.cli.errors import ProcessDied
 from backend.cli.stack.background import background_stack
 from backend.cli.stack.lock import running_stack
 from backend.cli.stack.restarts import MOST_ENDS
-from tests.integration.installation import ROOT, Installation
+from tests.integration.installation import ROOT, Installation, NewInstallation
 
 pytestmark = pytest.mark.integration
 EXAMPLE = str(ROOT / "examples" / "publish-service" / "workflow.yaml")
@@ -29,7 +29,7 @@ EXAMPLE = str(ROOT / "examples" / "publish-service" / "workflow.yaml")
 @pytest.fixture
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation that has never been started."""
-    it = Installation(tmp_path_factory.mktemp("up"), from_nothing=True)
+    it = NewInstallation(tmp_path_factory.mktemp("up"))
     yield it
     it.stop()
 
