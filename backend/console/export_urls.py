@@ -36,6 +36,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{CREDENTIALS}-/add/", credentials.add, name="credential-add"),
     path(ONE_CREDENTIAL, credentials.credential, name="credential"),
     path(f"{ONE_CREDENTIAL}check/", credentials.check, name="credential-check"),
+    path(f"{ONE_CREDENTIAL}share/", credentials.share, name="credential-share"),
     path(f"{ONE_CREDENTIAL}rotate/", credentials.rotate, name="credential-rotate"),
     path(f"{ONE_CREDENTIAL}remove/", credentials.remove, name="credential-remove"),
 ]

@@ -37,5 +37,6 @@ urlpatterns: list[URLPattern] = [
     path(f"{PROJECT}exports/new/", deliveries.new_export, name="export-new"),
     path(f"{PROJECT}members/", members.members, name="members"),
     path(f"{MEMBER}role/", members.change_role, name="member-role"),
+    path(f"{MEMBER}hand-over/", members.hand_over, name="member-hand-over"),
     path(f"{MEMBER}remove/", members.remove, name="member-remove"),
 ]

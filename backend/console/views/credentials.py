@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -14,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from backend.apps.authentication.models import User
+from backend.apps.authentication.project_access import project_access
 from backend.apps.authentication.roles import Right
 from backend.apps.credentials.hosts import host_kind
 from backend.apps.credentials.models import Credential
@@ -22,8 +24,10 @@ from backend.apps.credentials.selectors import find_credential, namable_credenti
 from backend.apps.credentials.services.adding import add_checked, rotate_checked
 from backend.apps.credentials.services.check import check_credential, concerns
 from backend.apps.credentials.services.keeping import remove_credential
+from backend.apps.credentials.services.sharing import share_credential
 from backend.apps.exports.credential_uses import uses_of
 from backend.apps.exports.quota_selectors import quotas_of
+from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import projects_with_right, visible_projects
 from backend.console.asking import Asking
 from backend.console.lists import numbered
@@ -65,7 +69,23 @@ def credential(request: HttpRequest, credential_id: UUID) -> HttpResponseBase:
     project = _projects_of(user, [found]).get(found.project_id)
     row = shown.Row(found, uses, (quotas or {}).get(found.pk), project, own=found.owner_id == user.pk, now=now)
     context = {"row": row, "uses": uses, "quota_unknown": quotas is None}
+    if row.own:
+        context["projects"] = _circles(user)
     return render(request, "console/credentials/credential.html", context)
+
+
+@action
+def share(request: HttpRequest, credential_id: UUID) -> HttpResponseBase:
+    """Share a credential of one's own with the members of a project, or take it back."""
+    user = user_of(request)
+    found = find_credential(user=user, credential_id=credential_id, own=True)
+    project = request.POST.get("project", "")
+    if project:
+        project_access().find(user, project, Right.WRITE)
+    share_credential(credential=found, project_id=_project_id(project))
+    words = "is shared with the project's members" if project else "is yours alone"
+    messages.success(request, f"The credential {found.name} {words} now.")
+    return HttpResponseRedirect(reverse("console:credential", args=[found.pk]))
 
 
 @action
@@ -97,8 +117,7 @@ def add(request: HttpRequest) -> HttpResponseBase:
     """Keep a secret under a name."""
     user = user_of(request)
     project = request.POST.get("project", "")
-    projects = projects_with_right(user=user, right=Right.WRITE).order_by("name", "id")[:MOST_PROJECTS]
-    context: dict[str, Any] = {"projects": projects, "project": project}
+    context: dict[str, Any] = {"projects": _circles(user), "project": project}
     asking = Asking(request, credential_schema(), "console/credentials/add.html", context=context)
     if request.method != "POST":
         return asking.first()
@@ -147,6 +166,11 @@ def rotate(request: HttpRequest, credential_id: UUID) -> HttpResponseBase:
         return asking.refused(answers, error)
     messages.success(request, f"{found.name} has its new value. Whatever names it uses that from now on.")
     return HttpResponseRedirect(reverse("console:credential", args=[found.pk]))
+
+
+def _circles(user: User) -> QuerySet[Project]:
+    """Return the projects with whose members the user may share a credential."""
+    return projects_with_right(user=user, right=Right.WRITE).order_by("name", "id")[:MOST_PROJECTS]
 
 
 def _projects_of(user: User, rows: list[Credential]) -> dict[UUID | None, str]:

@@ -100,6 +100,23 @@ def test_who_it_is_shared_with_names_it_and_changes_nothing(
     assert "accepts it as acme" in client.post(at(row, "check/"), {"back": at(row)}, follow=True).text
 
 
+def test_it_is_shared_and_taken_back_by_its_owner(ada: User, stranger: User, bot: Credential, shop: Project) -> None:
+    ProjectMembership.objects.create(project=shop, user=stranger, role="viewer")
+    client, theirs = browser(ada), Project.objects.create(name="Theirs", slug="theirs", owner=stranger)
+    assert "Theirs" not in client.get(at(bot)).text
+    shared = client.post(at(bot, "share/"), {"project": str(shop.pk)}, follow=True).text
+    assert "shared with the project&#x27;s members" in shared
+    assert revealed(bot) == CANARY
+    assert browser(stranger).get(at(bot)).status_code == 200
+    assert "Change…" not in browser(stranger).get(at(bot)).text
+    for user, project in ((stranger, ""), (ada, str(theirs.pk)), (ada, "x")):
+        browser(user).post(at(bot, "share/"), {"project": project})
+        assert Credential.objects.get(pk=bot.pk).project_id == shop.pk
+    assert "is yours alone now" in client.post(at(bot, "share/"), {"project": ""}, follow=True).text
+    assert browser(stranger).get(at(bot)).status_code == 404
+    assert revealed(bot) == CANARY
+
+
 def test_strangers_and_other_sites_change_nothing(ada: User, stranger: User, bot: Credential) -> None:
     for button in ("check/", "remove/"):
         assert "There is no credential" in browser(stranger).post(at(bot, button), follow=True).text

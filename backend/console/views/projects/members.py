@@ -72,6 +72,14 @@ def change_role(request: HttpRequest, project_id: UUID, member_id: UUID) -> Http
 
 
 @action
+def hand_over(request: HttpRequest, project_id: UUID, member_id: UUID) -> HttpResponseBase:
+    """Make a member the project's owner; who was it stays as a maintainer."""
+    project = membership.transfer_project(user=user_of(request), project_id=project_id, member_id=member_id)
+    messages.success(request, f"{project.owner.get_username()} owns {project.name} now.")
+    return HttpResponseRedirect(reverse("console:members", args=[project_id]))
+
+
+@action
 def remove(request: HttpRequest, project_id: UUID, member_id: UUID) -> HttpResponseBase:
     """Remove somebody from a project, or leave it."""
     user = user_of(request)

@@ -51,3 +51,20 @@ def test_members_come_change_and_go(ada: User, stranger: User, shop: Project) ->
     left = browser(stranger).post(at(shop, f"members/{stranger.pk}/remove/"), follow=True)
     assert "You have left the project" in left.text
     assert not ProjectMembership.objects.exists()
+
+
+def test_an_owner_hands_the_project_over_and_nobody_else_does(ada: User, stranger: User, shop: Project) -> None:
+    grace = User.objects.create_user("grace")
+    for user, role in ((stranger, "author"), (grace, "maintainer")):
+        ProjectMembership.objects.create(project=shop, user=user, role=role)
+    over = at(shop, f"members/{stranger.pk}/hand-over/")
+    assert over in browser(ada).get(at(shop, "members/")).text
+    assert over not in browser(grace).get(at(shop, "members/")).text
+    browser(grace).post(over)
+    shop.refresh_from_db()
+    assert shop.owner == ada
+    assert "bob owns Shop now" in browser(ada).post(over, follow=True).text
+    shop.refresh_from_db()
+    assert shop.owner == stranger
+    assert ProjectMembership.objects.get(project=shop, user=ada).role == "maintainer"
+    assert "hand-over" not in browser(ada).get(at(shop, "members/")).text
