@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from backend.cli.stack.lock import StackInfo, running_stack
 from tests.integration.migrated import begin_with_migrated
+from tests.integration.prepared_commands import PreparedCommands
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Answer = TypeVar("Answer")
@@ -45,9 +46,11 @@ class Installation:
             "REPOMILL_RECONCILE_SECONDS": "1",
             "REPOMILL_GIT_INTERNAL_HOSTS": "127.0.0.1",
             "COLUMNS": "200",
+            "DJANGO_SETTINGS_MODULE": "backend.config.settings.base",
             **variables,
         }
         self.process: subprocess.Popen[str] | None = None
+        self._prepared = PreparedCommands(self.environment)
 
     def cli(self, *arguments: str, code: int = 0, timeout: float = 120) -> str:
         """Run `repomill ...` and return what it printed; its exit code must be `code`."""
@@ -55,16 +58,22 @@ class Installation:
         return done.stdout if code == 0 else done.stdout + done.stderr
 
     def _run(self, *arguments: str, code: int, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "backend.cli", *arguments],
+        done = self._python("-m", "backend.cli", *arguments, timeout=timeout)
+        assert done.returncode == code, f"exit {done.returncode}: {done.stdout}\n{done.stderr}"
+        return done
+
+    def _python(self, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
+        """Run Python in this installation. While its stack runs, in a fork of a process that is ready for it."""
+        if self.migrated and self.process is not None:
+            return self._prepared.run(*arguments, timeout=timeout)
+        return subprocess.run(
+            [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
             text=True,
             timeout=timeout,
         )
-        assert done.returncode == code, f"exit {done.returncode}: {done.stdout}\n{done.stderr}"
-        return done
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         """Run `repomill ... --json` and return what it printed."""
@@ -102,6 +111,7 @@ class Installation:
         self._end(signal.SIGKILL)
 
     def _end(self, number: signal.Signals) -> None:
+        self._prepared.stop()
         if self.process is None:
             return
         os.killpg(self.process.pid, number)
@@ -119,7 +129,7 @@ class Installation:
                 known = mine in line or mine in (process / "environ").read_bytes()
             except OSError:
                 continue
-            if known and words.encode() in line and int(process.name) != os.getpid():
+            if known and words.encode() in line and int(process.name) not in {os.getpid(), self._prepared.pid}:
                 found.append(int(process.name))
         return found
 
@@ -144,25 +154,18 @@ class Installation:
     def django(self, code: str) -> Any:
         """Run Python in this installation and return the JSON it leaves in `answer`."""
         script = f"import json, django\ndjango.setup()\n{code}\nprint(json.dumps(answer))"
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            cwd=ROOT,
-            env=self.environment | {"DJANGO_SETTINGS_MODULE": "backend.config.settings.base"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        done = self._python("-c", script, timeout=300)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
     @staticmethod
     def wait_until(question: Callable[[], Answer | None], *, patience: float, what: str) -> Answer:
-        """Ask until there is an answer."""
+        """Ask until there is an answer. What takes long to ask is asked less often."""
         deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
+        while (began := time.monotonic()) < deadline:
             if answer := question():
                 return answer
-            time.sleep(0.1)
+            time.sleep(max(0.1, time.monotonic() - began))
         raise AssertionError(f"waited {patience} s in vain for {what}")
 
 
