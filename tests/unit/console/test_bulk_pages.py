@@ -168,9 +168,9 @@ def test_it_says_what_it_waits_for(ada: User, client: Client) -> None:
 def test_items_are_narrowed_and_turned_over(ada: User, client: Client) -> None:
     bulk = with_failures(ada)
     failed = client.get(at(bulk, "items/?status=failed")).text
-    assert ("two</td>" in failed, "one</td>" in failed) == (True, False)
+    assert ("two</a></td>" in failed, "one</a></td>" in failed) == (True, False)
     found = client.get(at(bulk, "items/?search=OU"), headers={"HX-Request": "true"}).text
-    assert ("four</td>" in found, "two</td>" in found, "<html" in found) == (True, False, False)
+    assert ("four</a></td>" in found, "two</a></td>" in found, "<html" in found) == (True, False, False)
     assert "No project is like that" in client.get(at(bulk, "items/?search=zzz%25")).text
     odd = client.get(at(bulk, "items/?status=odd&page="))
     assert (odd.status_code, "is-warn" in odd.text) == (200, True)
@@ -200,8 +200,8 @@ def test_an_item_stands_as_its_task_says(ada: User, client: Client) -> None:
         bulk = started(ada)
         work.work(done, most=1)
     TaskExecution.objects.filter(method="bulk.deliver").update(status="completed")
-    assert "one</td>" in client.get(at(bulk, "items/?status=completed")).text
-    assert "one</td>" not in client.get(at(bulk, "items/?status=in_flight")).text
+    assert "one</a></td>" in client.get(at(bulk, "items/?status=completed")).text
+    assert "one</a></td>" not in client.get(at(bulk, "items/?status=in_flight")).text
     assert client.get(at(bulk)).context["progress"].percent == 100
 
 
