@@ -4,6 +4,10 @@ A signal of its own, and not the one of Celery's soft time limit: that one's han
 one that arrives a moment late would hit the write-back, or the next task. This handler raises only while the work that
 was meant is being done; the flag that says so is read and written by the main thread alone, in which Python runs all
 handlers, so there is no moment in between.
+
+A handler raises in the middle of whatever a library does just then, and some of what they do makes another exception
+of it: a task group wraps it, and a class whose body is being executed makes a RuntimeError of it. That other one says
+nothing of the work, so it gives way to what was raised; the same holds for the pool's own exit at SIGTERM.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
+from billiard.common import terminate_handler_fired  # type: ignore[attr-defined]  # newer than its types
 from celery.signals import worker_process_init
 
 from backend.apps.workflows.execution.interruption import Interrupted, Interruption, Uninterruptible, WorkerStops
@@ -41,6 +46,7 @@ class MainThread:
 
     def __init__(self) -> None:
         self._wanted = False
+        self._raised: Interrupted | None = None
         self._main = threading.main_thread().ident or 0
 
     def __enter__(self) -> MainThread:
@@ -57,6 +63,12 @@ class MainThread:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         MainThread._current = None
+        if error is None:
+            return
+        if terminate_handler_fired() and not isinstance(error, SystemExit):
+            raise SystemExit from error
+        if self._raised is not None and not isinstance(error, Interrupted):
+            raise self._raised from error
 
     def interrupt(self) -> None:
         """Raise Interrupted in the main thread if it still does this work; a system call that it waits in returns."""
@@ -69,6 +81,9 @@ def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (
     if current is None:
         return
     if current._wanted:
-        raise Interrupted
-    if draining_is_over():
-        raise WorkerStops
+        current._raised = Interrupted()
+    elif draining_is_over():
+        current._raised = WorkerStops()
+    else:
+        return
+    raise current._raised

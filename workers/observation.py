@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import Error
 
 from backend.apps.workflows.execution.claim import ClaimedTask
 from backend.apps.workflows.execution.run import Completed, Failed, Outcome, Parked, TryAgain
@@ -72,7 +72,7 @@ def trace_parent_of(task_id: UUID) -> str:
     """Return what continues the trace of the task's run, or of a task on its own; empty without one."""
     try:
         rows = fetch(_TRACE_PARENTS, [as_value(TaskExecution, "id", task_id)])
-    except DatabaseError:
+    except Error:
         # The claim waits for the database; what is only told does not.
         return ""
     return next((of_run or own for of_run, own in rows), "")

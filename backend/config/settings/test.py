@@ -38,6 +38,11 @@ if "REPOMILL_DATA_DIR" not in os.environ:
 
 from backend.config.settings.base import *  # noqa: E402, F403  (the settings module is the interface)
 
+if not os.environ["DATABASE_URL"]:
+    # A file, as in an installation: in memory, a reader in another thread makes a writer fail instead of wait.
+    DATABASES["default"]["TEST"] = {"NAME": os.path.join(os.environ["REPOMILL_DATA_DIR"], "test.sqlite3")}  # noqa: F405, PTH118
+    DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"  # noqa: F405
+
 # The tests' git servers listen on this machine.
 GIT_INTERNAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 # No server runs beside the unit tests, and they ask as often as they like; those of the throttles say otherwise.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import connection
 
 from backend.apps.projects.models import GeneratedProject, ProjectFile
 from backend.apps.projects.services.generations import generate, package
@@ -19,16 +18,6 @@ from tests.integration.trees import archive_tree, files_of, tree_of
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def until_the_database_answers(service: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:
-    """Repeat a call as a worker does: the tests' database is in memory, where one thread locks out all others."""
-    for _ in range(1000):
-        try:
-            return service(**arguments)
-        except OperationalError:
-            connection.close()
-    raise AssertionError("the database never answered")
-
-
 def test_five_generations_of_one_project_do_not_disturb_each_other(demo, owner, new_execution):
     base = generate(project=demo, user=owner, execution_id=None, structure={"shared.txt": "0"})
 
@@ -36,9 +25,9 @@ def test_five_generations_of_one_project_do_not_disturb_each_other(demo, owner, 
         try:
             asked = {f"f{index}.txt": f"{number} {index}" for index in range(50)}
             arguments = {"project": demo, "user": owner, "execution_id": execution}
-            until_the_database_answers(generate, **arguments, structure={"part": asked, "shared.txt": str(number)})
-            made = until_the_database_answers(generate, **arguments, readme=f"# {number}")
-            return made, until_the_database_answers(package, **arguments, format="zip")
+            generate(**arguments, structure={"part": asked, "shared.txt": str(number)})
+            made = generate(**arguments, readme=f"# {number}")
+            return made, package(**arguments, format="zip")
         finally:
             connection.close()
 

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 
+import anyio
 import pytest
+from billiard import common
 
 from backend.apps.workflows.execution.interruption import Interrupted, Uninterruptible
 from workers import interruption
@@ -54,10 +56,64 @@ def that_catches_exceptions():
         pytest.fail("it was caught")
 
 
-@pytest.mark.parametrize(
-    "does",
-    [blocking_child, waiting_for_an_event, in_an_event_loop, in_a_callback_of_an_event_loop, that_catches_exceptions],
-)
+def in_the_body_of_a_class():
+    """Python makes a RuntimeError of what is raised here, as it may be while a module is imported."""
+
+    class Waits:
+        def __set_name__(self, owner, name):
+            threading.Event().wait(30)
+
+    class Holds:
+        waits = Waits()
+
+
+def in_a_task_group():
+    async def waits():
+        threading.Event().wait(30)
+
+    async def work():
+        async with anyio.create_task_group() as group:
+            group.start_soon(waits)
+
+    asyncio.run(work())
+
+
+def that_fails_to_tidy_up():
+    try:
+        threading.Event().wait(30)
+    finally:
+        raise ValueError
+
+
+WORK = [
+    blocking_child,
+    waiting_for_an_event,
+    in_an_event_loop,
+    in_a_callback_of_an_event_loop,
+    that_catches_exceptions,
+    in_the_body_of_a_class,
+    in_a_task_group,
+    that_fails_to_tidy_up,
+]
+
+
+@pytest.mark.parametrize("does", WORK)
+def test_the_end_of_the_process_is_no_failure_of_the_work(does, monkeypatch):
+    """SIGTERM as a pool process takes it: a worker that lost its broker stops what it does that way."""
+    monkeypatch.setattr(common, "_should_have_exited", [False])
+    before = signal.signal(signal.SIGTERM, common._shutdown_cleanup)  # type: ignore[attr-defined]
+    main = threading.main_thread().ident
+    thread = threading.Timer(0.05, signal.pthread_kill, args=(main, signal.SIGTERM))
+    try:
+        thread.start()
+        with pytest.raises(SystemExit), MainThread():
+            does()
+    finally:
+        thread.join()
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("does", WORK)
 def test_work_is_interrupted_wherever_it_waits(does):
     work = MainThread()
     thread = soon(work)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from backend.apps.workflows.execution import heartbeat
 from backend.apps.workflows.execution.claim import Standing, claim, standing_of
@@ -15,6 +15,7 @@ from tests.unit.workflows.conftest import task_of
 
 TASK = UUID("00000000-0000-4000-8000-000000000000")
 MINE, TO_STOP, LOST, GONE = Standing.MINE, Standing.TO_STOP, Standing.LOST, OperationalError("gone")
+BROKEN = InterfaceError("connection already closed")
 
 
 class Database:
@@ -62,6 +63,7 @@ def beating(monkeypatch, settings):
         ((MINE, GONE, MINE), False, False),
         ((MINE, LOST), True, False),
         ((GONE, LOST), True, False),
+        ((BROKEN, LOST), True, False),
         ((MINE, TO_STOP), False, True),
         ((TO_STOP, GONE, TO_STOP), False, True),
         ((TO_STOP, LOST), True, True),

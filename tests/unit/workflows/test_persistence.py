@@ -113,11 +113,7 @@ def test_a_new_try_gets_a_new_connection():
         connection.ensure_connection()
         return connection.connection
 
-    if connection.vendor == "sqlite":
-        # A database in memory stays as it is: closing would lose it.
-        assert persistently(once_broken) is before
-    else:
-        assert persistently(once_broken) is not before
+    assert persistently(once_broken) is not before
 
 
 @pytest.mark.django_db(transaction=False)

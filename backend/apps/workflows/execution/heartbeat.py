@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.utils import timezone
 
 from backend.apps.workflows.execution.claim import Standing, extend_lease, lease_duration, standing_of
@@ -77,7 +77,7 @@ class Heartbeat:
             # Also where it is to stop: tidying up takes a while, and the outcome is still to be written.
             if standing is not Standing.LOST and time.monotonic() - self._extended >= due and not self._extend():
                 standing = Standing.LOST
-        except DatabaseError:
+        except Error:
             # The database may be back before the lease runs out; if not, the fence decides.
             logger.warning("task %s: the lease could not be extended; the database did not answer", self.task_id)
             connection.close()
