@@ -13,7 +13,7 @@ _broker = broker.of(_environment.redis, rabbitmq=_environment.broker_url)
 broker_url = _broker.url
 broker_use_ssl = _broker.use_ssl
 
-# A message holds a TaskExecution's id and nothing else; JSON can neither carry code nor hide it.
+# A message holds a TaskExecution's id, and that of its trace if there is one; JSON can neither carry code nor hide it.
 task_serializer = "json"
 result_serializer = "json"
 accept_content = ["json"]

@@ -61,9 +61,13 @@ class Observation:
 
 
 @contextmanager
-def observed(task_id: UUID, *, method: str) -> Iterator[Observation]:
-    """Observe the block in which a task is done."""
-    parent = trace_parent_of(task_id) if tracing.enabled() else ""
+def observed(task_id: UUID, *, method: str, parent: str = "") -> Iterator[Observation]:
+    """Observe the block in which a task is done.
+
+    parent: the `traceparent` that its message came with; without one the database is asked.
+    """
+    if not parent and tracing.enabled():
+        parent = trace_parent_of(task_id)
     with about(task=task_id) as known, tracing.span(method, kind="consumer", parent=parent, task=str(task_id)) as span:
         yield Observation(known, span)
 

@@ -21,6 +21,7 @@ from backend.apps.workflows.execution.claim import ClaimedTask
 from backend.apps.workflows.execution.run import Completed, Failed, Outcome, TryAgain, execute
 from backend.config.celery import app
 from backend.errors import ConfigurationError, RepomillError, TimeLimitExceeded
+from backend.telemetry import tracing
 from workers.call import TaskCall
 from workers.interruption import interruption
 from workers.observation import observed
@@ -98,7 +99,8 @@ def _run(
     together: Together | None = None,
 ) -> None:
     worker = str(task.request.hostname or "inline")
-    with observed(task_id, method=task.name) as observation:
+    parent = str((task.request.headers or {}).get(tracing.HEADER, ""))
+    with observed(task_id, method=task.name, parent=parent) as observation:
         outcome: Outcome = Completed()
         had = together(task_id, worker=worker) if together is not None else []
         if not had:

@@ -1,7 +1,8 @@
 """Traces: one from the request through each link of the chain to the calls that it makes.
 
-What a trace is continued by is kept in the rows of the database, as `traceparent` of W3C Trace Context. Off, which is
-the default, every function here returns at once and OpenTelemetry is not imported; it comes with the extra `telemetry`.
+What a trace is continued by is kept in the rows of the database, as `traceparent` of W3C Trace Context, and goes along
+in the headers of messages to save a query. Off, which is the default, every function here returns at once and
+OpenTelemetry is not imported; it comes with the extra `telemetry`.
 
 Nothing of what a task works on is in a span: names, ids, statuses and codes alone.
 """
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Tracer
 
+HEADER = "traceparent"
+"""The header of requests and of messages that says what they continue."""
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 _tracer: Tracer | None = None
@@ -106,7 +109,7 @@ def traceparent() -> str:
 def headers() -> Mapping[str, str]:
     """Return the headers by which our own API continues the present trace."""
     present = traceparent()
-    return {"traceparent": present} if present else {}
+    return {HEADER: present} if present else {}
 
 
 def current_trace_id() -> str:

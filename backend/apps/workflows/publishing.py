@@ -24,6 +24,7 @@ from backend.apps.workflows.former_names import current_description
 from backend.apps.workflows.models import TaskExecution
 from backend.config.celery import app
 from backend.failpoints import Failpoint, reached
+from backend.telemetry import tracing
 
 logger = logging.getLogger(__name__)
 
@@ -154,6 +155,13 @@ def _client() -> Iterator[Any]:
         yield connection.default_channel.client
 
 
+def _trace_parent(task: TaskExecution) -> str:
+    """Return what continues the trace of a task's run, where that is at hand; otherwise the worker asks for it."""
+    if TaskExecution.execution.is_cached(task) and task.execution is not None:
+        return task.execution.trace_parent
+    return task.trace_parent
+
+
 def _signature(task: TaskExecution) -> Any:  # noqa: ANN401  (Celery's Signature is generic over the task)
     options: dict[str, Any] = {
         # The row's own id: a task in Flower is found in the database, and the reverse.
@@ -161,6 +169,8 @@ def _signature(task: TaskExecution) -> Any:  # noqa: ANN401  (Celery's Signature
         "argsrepr": current_description(task.description),
         "kwargsrepr": "",
     }
+    if parent := _trace_parent(task):
+        options["headers"] = {tracing.HEADER: parent}
     if task.timeout_seconds:
         options |= {"soft_time_limit": task.timeout_seconds, "time_limit": task.timeout_seconds + 30}
     return app.signature(task.method, args=(str(task.pk),), immutable=True, **options)

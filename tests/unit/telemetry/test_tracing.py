@@ -16,6 +16,7 @@ from backend.apps.agents.services.calls import run
 from backend.apps.authentication.models import User
 from backend.apps.workflows.definitions.check import read_definition
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.apps.workflows.publishing import _signature
 from backend.apps.workflows.services import save_definition, start_execution
 from backend.config.environment import ROOT, load
 from backend.errors import ConfigurationError, InvalidInput
@@ -65,6 +66,26 @@ def test_one_trace_from_the_request_to_the_outgoing_call(spans: InMemorySpanExpo
     assert parents["call GET"] == ids["agents.call"]
     # Our own API goes on with it.
     assert sent[0].headers["traceparent"].split("-")[1:3] == [CALLER[3:35], ids["call GET"]]
+
+
+@pytest.mark.django_db
+def test_a_message_says_what_it_continues(django_assert_num_queries) -> None:
+    user = User.objects.create_user("ada")
+    execution = WorkflowExecution(id=uuid4(), user=user, trace_parent=CALLER)
+    of_a_run, by_itself = TaskExecution(execution=execution), TaskExecution(trace_parent=CALLER)
+    unknown = TaskExecution(execution_id=execution.pk)
+    with django_assert_num_queries(0):
+        told = [_signature(task).options.get("headers") for task in (of_a_run, by_itself, unknown)]
+    assert told == [{"traceparent": CALLER}, {"traceparent": CALLER}, None]
+
+
+@pytest.mark.django_db
+def test_what_came_with_the_message_is_not_asked_for(spans: InMemorySpanExporter, django_assert_num_queries) -> None:
+    with django_assert_num_queries(0), observed(uuid4(), method="agents.call", parent=CALLER):
+        pass
+    (made,) = spans.get_finished_spans()
+    assert made.parent is not None
+    assert format(made.parent.span_id, "016x") == CALLER[36:52]
 
 
 @pytest.mark.django_db

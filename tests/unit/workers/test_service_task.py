@@ -58,7 +58,7 @@ class FakeTask:
     """What the glue asks of Celery's task."""
 
     name = "test.do"
-    request = SimpleNamespace(hostname="w@h")
+    request = SimpleNamespace(hostname="w@h", headers=None)
 
     def retry(self, countdown):
         return Retry(f"again in {countdown}", when=countdown)
