@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from django.db import DatabaseError
+from django.db import Error
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -44,7 +44,7 @@ def _values(now: datetime) -> dict[Series, float]:
     for question in questions:
         try:
             found |= question()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("a metric could not be asked of the database: %s", type(error).__name__)
     return found
 

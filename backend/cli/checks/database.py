@@ -13,14 +13,14 @@ SQLITE_FLOOR = (3, 35)
 
 def check_database() -> Check:
     """Check that the database answers and is up to date."""
-    from django.db import DatabaseError, connection
+    from django.db import Error, connection
 
     name = "database"
     if connection.vendor == "sqlite" and not _sqlite_exists():
         return unavailable(name, "not made yet", NOT_RUNNING)
     try:
         pending = pending_migrations()
-    except DatabaseError as error:
+    except Error as error:
         first = (str(error).strip().splitlines() or ["no reason given"])[0]
         return unavailable(name, f"does not answer: {first}", "Check DATABASE_URL, and that the server runs.")
     finally:

@@ -201,18 +201,20 @@ def test_extras(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.django_db
 def test_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    from django.db import OperationalError, connection
+    from django.db import InterfaceError, OperationalError, connection
 
     monkeypatch.setattr(connection, "close", lambda: None)
     assert database.check_database() == ok("database", f"{connection.vendor}, up to date")
     monkeypatch.setattr(database, "pending_migrations", lambda: ["projects.0002_more", "x.y"])
     assert "2 migrations are missing, first projects.0002_more" in database.check_database().detail
 
-    def refuse() -> list[str]:
-        raise OperationalError("connection refused\nmore")
+    for broken in (OperationalError, InterfaceError):
 
-    monkeypatch.setattr(database, "pending_migrations", refuse)
-    assert database.check_database().detail == "does not answer: connection refused"
+        def refuse(error: type[Exception] = broken) -> list[str]:
+            raise error("connection refused\nmore")
+
+        monkeypatch.setattr(database, "pending_migrations", refuse)
+        assert database.check_database().detail == "does not answer: connection refused"
     monkeypatch.setattr(database, "_sqlite_exists", lambda: False)
     if connection.vendor == "sqlite":
         assert database.check_database() == unavailable("database", "not made yet", NOT_RUNNING)

@@ -1,11 +1,11 @@
 """What a scrape finds: the counters of the history, and how things stand."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from backend.apps.workflows.execution.events import History
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.config.secret_files import read_or_create
-from backend.metrics import counting
+from backend.metrics import counting, present
 from backend.metrics.catalogue import BY_NAME, METRICS
 from backend.metrics.exposition import exposition
 from backend.metrics.models import Count
@@ -159,6 +159,18 @@ def test_what_does_not_end_is_found_by_partial_indexes(execution: WorkflowExecut
                 cursor.execute("EXPLAIN QUERY PLAN " + sql)
                 plan = " | ".join(str(row[-1]) for row in cursor.fetchall())
             assert "INDEX task_" in plan, (sql, plan)
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_what_the_database_does_not_say_is_left_out(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*, now: datetime) -> Values:
+        raise error("connection already closed")
+
+    whole = set(scrape())
+    monkeypatch.setattr(present, "of_tasks", gone)
+    told = set(scrape())
+    assert told < whole
+    assert {name for name, _ in told} >= {"repomill_history_behind_events"}
 
 
 def test_only_who_has_the_token_reads_them(client: Client, settings: LazySettings) -> None:
