@@ -34,7 +34,7 @@ class Telemetry:
     def _traced(self, request: HttpRequest) -> HttpResponse:
         if not tracing.enabled() or request.path in UNINTERESTING:
             return self._get_response(request)
-        parent = request.headers.get("traceparent", "")
+        parent = request.headers.get(tracing.HEADER, "")
         with tracing.span(f"{request.method}", kind="server", parent=parent, method=request.method) as span:
             response = self._get_response(request)
             # The route and not the path: what is in a path may be somebody's, and there would be endless names.

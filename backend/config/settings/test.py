@@ -40,7 +40,7 @@ from backend.config.settings.base import *  # noqa: E402, F403  (the settings mo
 
 if not os.environ["DATABASE_URL"]:
     # A file, as in an installation: in memory, a reader in another thread makes a writer fail instead of wait.
-    DATABASES["default"]["TEST"] = {"NAME": os.path.join(os.environ["REPOMILL_DATA_DIR"], "test.sqlite3")}  # noqa: F405, PTH118
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}  # noqa: F405
     DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"  # noqa: F405
 
 # The tests' git servers listen on this machine.
