@@ -2,7 +2,7 @@
 
 Each request at work has a thread and may have a database connection, of which a server has few. Who waits costs next to
 nothing. A request is at work from when all of it has come in until it begins to answer: neither a
-slow sender nor a slow reader keeps anybody waiting.
+slow sender nor a slow reader keeps anybody waiting. Who leaves while waiting is not worked for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import json
 from typing import Any
 
-from backend.api.asgi_types import Application, Receive, Send
+from backend.api.asgi_types import Application, Message, Receive, Send
 from backend.api.errors import MEDIA_TYPE, problem
 
 ALWAYS = frozenset({"/healthz", "/readyz"})
@@ -36,15 +36,19 @@ class Admission:
             await self.application(scope, receive, send)
             return
         turn = _Turn(self._turns, patience=self.patience)
+        ahead: asyncio.Future[Message] | None = None
 
-        async def received() -> dict[str, Any]:
-            message = await receive()
-            if message["type"] == "http.request" and not message.get("more_body"):
-                # Not before: a body that comes in slowly keeps nobody waiting.
-                await turn.take()
+        async def received() -> Message:
+            nonlocal ahead
+            message = await (receive() if ahead is None else ahead)
+            if ahead is None and message["type"] == "http.request" and not message.get("more_body"):
+                # Not before: who sends slowly keeps nobody waiting. After it comes only that the client left.
+                ahead = asyncio.ensure_future(receive())
+                if not await turn.take(unless=ahead):
+                    return await ahead
             return message
 
-        async def answering(message: dict[str, Any]) -> None:
+        async def answering(message: Message) -> None:
             if message["type"] == "http.response.start":
                 turn.give_back()
             await send(message)
@@ -55,6 +59,8 @@ class Admission:
             await _come_back(scope, send)
         finally:
             turn.give_back()
+            if ahead is not None:
+                ahead.cancel()
 
 
 class NoTurn(Exception):
@@ -67,19 +73,22 @@ class _Turn:
     def __init__(self, turns: asyncio.Semaphore, *, patience: float) -> None:
         self._turns = turns
         self._patience = patience
-        self._asked = False
         self._has = False
 
-    async def take(self) -> None:
-        """Wait for the turn. Raises NoTurn."""
-        if self._asked:
-            return
-        self._asked = True
+    async def take(self, *, unless: asyncio.Future[Any]) -> bool:
+        """Wait for the turn, and return whether it came before `unless` did. Raises NoTurn."""
+        if not self._turns.locked():
+            self._has = await self._turns.acquire()
+            return True
+        acquiring = asyncio.ensure_future(self._turns.acquire())
         try:
-            await asyncio.wait_for(self._turns.acquire(), self._patience)
-        except TimeoutError:
-            raise NoTurn from None
-        self._has = True
+            await asyncio.wait({acquiring, unless}, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._has = acquiring.done()
+            acquiring.cancel()
+        if not self._has and not unless.done():
+            raise NoTurn
+        return self._has
 
     def give_back(self) -> None:
         """Let somebody else have it."""

@@ -24,7 +24,7 @@ from backend.api.byte_ranges import ByteRange, NotSatisfiable, wanted_ranges
 from backend.api.errors import MEDIA_TYPE, problem
 from backend.api.file_sender import MARK, handover_of
 
-PIECE = 256 * 1024
+PIECE = 512 * 1024
 """Bytes that are in memory at once for each reader."""
 NEVER_KEPT = "private, no-store"
 ASKED_AGAIN = "private, no-cache"

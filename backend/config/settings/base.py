@@ -131,7 +131,7 @@ if ENVIRONMENT.oidc_file is not None:
 # How many requests one web process works at, each with a thread and at most one database connection, and how long the
 # others wait for their turn before they are asked to come back.
 REQUESTS_AT_ONCE = 32
-REQUESTS_WAIT_SECONDS = 30
+REQUESTS_WAIT_SECONDS = 120
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"

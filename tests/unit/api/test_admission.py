@@ -18,12 +18,15 @@ class Server:
     """An application that works until it is told to answer, and counts how many it works at."""
 
     def __init__(self) -> None:
-        self.at_work = self.most = 0
+        self.asked = self.at_work = self.most = 0
         self.go_on = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        while (await receive()).get("more_body"):
+        while (message := await receive()).get("more_body"):
             pass
+        if message["type"] == "http.disconnect":
+            return
+        self.asked += 1
         self.at_work += 1
         self.most = max(self.most, self.at_work)
         await self.go_on.wait()
@@ -111,5 +114,57 @@ def test_who_waits_in_vain_is_asked_to_come_back() -> None:
         server.go_on.set()
         await asyncio.gather(held, watcher.ask(application))
         assert watcher.got[0]["status"] == 200
+
+    asyncio.run(two())
+
+
+def test_who_leaves_while_waiting_is_not_worked_for() -> None:
+    async def three() -> None:
+        application = Admission(server := Server(), most=1, patience=60)
+        first, gone, last = Client(), Client(), Client()
+        held = first.ask(application)
+        await settle()
+        left = gone.ask(application)
+        waiting = last.ask(application)
+        await settle()
+        gone.comes.put_nowait({"type": "http.disconnect"})
+        await asyncio.wait_for(left, 5)
+        assert (server.asked, server.at_work) == (1, 1)
+        server.go_on.set()
+        await asyncio.wait_for(asyncio.gather(held, waiting), 5)
+        assert (server.asked, gone.got, last.got[0]["status"]) == (2, [], 200)
+
+    asyncio.run(three())
+
+
+@pytest.mark.parametrize("waited", [False, True])
+def test_the_application_hears_that_its_client_left(waited: bool) -> None:
+    async def two() -> None:
+        application = Admission(server := Server(), most=1, patience=60)
+        server.go_on.set()
+        heard: list[Any] = []
+
+        async def listens(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            heard.append((await receive())["type"])
+
+        application.application = listens
+        holder = Client()
+        if waited:
+            application.application = server
+            server.go_on.clear()
+            held = holder.ask(application)
+            await settle()
+            application.application = listens
+        client = Client()
+        asked = client.ask(application)
+        await settle()
+        server.go_on.set()
+        await settle()
+        client.comes.put_nowait({"type": "http.disconnect"})
+        await asyncio.wait_for(asked, 5)
+        assert heard == ["http.disconnect"]
+        if waited:
+            await held
 
     asyncio.run(two())
