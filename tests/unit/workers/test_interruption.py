@@ -139,16 +139,6 @@ def test_a_late_interruption_does_not_hit_the_next_work():
         signal.raise_signal(SIGNAL)
 
 
-@pytest.fixture
-def uncounted():
-    """Counts no coverage: its tracer takes a lock at each call, and what a handler raises there leaves it locked."""
-    tracer = sys.gettrace()
-    sys.settrace(None)
-    yield
-    sys.settrace(tracer)
-
-
-@pytest.mark.usefixtures("uncounted")
 def test_it_is_raised_inside_or_not_at_all_at_whatever_moment_it_comes():
     """The race at the end of the work, many times over: what follows the work is never hit."""
     written = interrupted = 0
