@@ -22,14 +22,14 @@ class Part:
     after: str | None
 
 
-def cut(request: HttpRequest, rows: Any, *, ordering: tuple[str, str] = ("-created_at", "-id")) -> Part:  # noqa: ANN401
-    """Return the page of a list that the request's `cursor` asks for. rows: what can be ordered and cut.
+def cut(request: HttpRequest, rows: Any) -> Part:  # noqa: ANN401  (a queryset)
+    """Return the page of a list, the newest first, that the request's `cursor` asks for.
 
     Raises InvalidInput for a cursor that is none of ours.
     """
     pages = CursorPages()
     asked = Request(request)
-    found = pages.paginate_queryset(rows.order_by(*ordering), asked)
+    found = pages.paginate_queryset(rows.order_by("-created_at", "-id"), asked)
     links: Any = pages.get_paginated_response(None).data
     return Part(found, before=_below(links["previous"]), after=_below(links["next"]))
 
