@@ -72,6 +72,13 @@ def wishing(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def said_something(context: typer.Context) -> bool:
+    """Say whether one of these options was given on the command line."""
+    sources = [context.get_parameter_source(name) for name in inspect.signature(wish_of).parameters]
+    # By its name: typer has a copy of click of its own, and no public way to the enumeration.
+    return any(source is not None and source.name == "COMMANDLINE" for source in sources)
+
+
 def _selection(owner: str | None, label: str | None, projects: list[str] | None) -> dict[str, Any]:
     given = [name for name, value in (("--owner", owner), ("--label", label), ("--project", projects)) if value]
     if len(given) > 1:

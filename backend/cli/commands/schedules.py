@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backend.cli.bulk_wish import wishing
+from backend.cli.bulk_wish import said_something, wishing
 from backend.cli.commands.bulk import AsJson, User
 from backend.cli.django_setup import setup_django
+from backend.errors import InvalidInput
 
 if TYPE_CHECKING:
     from backend.apps.exports.models import ExportSchedule
@@ -84,6 +85,55 @@ def list_schedules(user: User = None, as_json: AsJson = False) -> None:
 def show(which: Which, user: User = None, as_json: AsJson = False) -> None:
     """Show a schedule, its next five times and its last runs."""
     _tell(_found(which, user), "", as_json=as_json)
+
+
+@schedules.command("change")
+@wishing
+def change(
+    context: typer.Context,
+    wish: dict[str, Any],
+    which: Which,
+    name: Annotated[str | None, typer.Option("--name", help="What to call it from now on.")] = None,
+    cron: Annotated[str | None, typer.Option("--cron", help="In the place of the rhythm it has.")] = None,
+    every: Annotated[int | None, typer.Option("--every", help="Seconds; in the place of the rhythm it has.")] = None,
+    time_zone: Annotated[str | None, typer.Option("--time-zone", "-z", help="Whose clock it follows.")] = None,
+    overlap: Annotated[str | None, typer.Option("--overlap", help="skip, queue or replace.")] = None,
+    catch_up: Annotated[str | None, typer.Option("--catch-up", help="none, one or all.")] = None,
+    catch_up_hours: Annotated[int | None, typer.Option("--catch-up-hours", min=1, help="How far back.")] = None,
+    keep_last: Annotated[int | None, typer.Option("--keep-last", min=0, help="0: whatever their number.")] = None,
+    keep_days: Annotated[int | None, typer.Option("--keep-days", min=0, help="0: whatever their age.")] = None,
+    notify_url: Annotated[str | None, typer.Option("--notify-url", help='"" tells nobody any more.')] = None,
+    notify_email: Annotated[list[str] | None, typer.Option("--notify-email", help='"" writes to nobody.')] = None,
+    user: User = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what is given here, and leave the rest; what runs goes on as it began.
+
+    What it exports is said whole: with one of the options from --to to --window, the others of them count too.
+    """
+    asked = {
+        "name": name,
+        "cron": cron,
+        "interval_seconds": every,
+        "time_zone": time_zone,
+        "overlap": overlap,
+        "catch_up": catch_up,
+        "catch_up_seconds": catch_up_hours and catch_up_hours * 3600,
+        "notify_url": notify_url,
+        "notify_email": notify_email and [address for address in notify_email if address],
+        "export": wish if said_something(context) else None,
+    }
+    changes: dict[str, Any] = {column: value for column, value in asked.items() if value is not None}
+    kept = {"keep_last": keep_last, "keep_days": keep_days}
+    changes |= {column: number or None for column, number in kept.items() if number is not None}
+    if not changes:
+        raise InvalidInput(
+            "This changes nothing.", hint="Say what is to be otherwise: repomill schedules change --help"
+        )
+    found = _found(which, user)
+    from backend.apps.exports.services.schedules import change_schedule
+
+    _tell(change_schedule(found, **changes), f"Changed {found.name}.", as_json=as_json)
 
 
 @schedules.command("pause")

@@ -6,6 +6,7 @@ import pytest
 
 from backend.apps.authentication.models import User
 from tests.unit.bulk.bulk_world import World
+from tests.unit.bulk.nightly import nightly_of
 
 
 @pytest.fixture
@@ -23,3 +24,8 @@ def world(db, settings, tmp_path, monkeypatch):
     # A test's own transaction never commits; what would follow the commit follows at once.
     monkeypatch.setattr("django.db.transaction.on_commit", lambda work: work())
     return world
+
+
+@pytest.fixture
+def nightly(world):
+    return nightly_of(world.user)

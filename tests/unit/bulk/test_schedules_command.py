@@ -58,3 +58,37 @@ def test_the_life_of_a_schedule(cli):
 def test_what_is_wrong(cli, words, said):
     assert said in cli("create", "x", *words, code=3)
     assert not ExportSchedule.objects.filter(name="x").exists()
+
+
+def test_only_what_is_given_changes(cli):
+    cli("create", "nightly", "--cron", "30 2 * * *", "--to", "tar.gz", "--label", "kept", "--keep-last", "7")
+    before = json.loads(cli("show", "nightly", "--json"))
+    told = json.loads(cli("change", "nightly", "--every", "3600", "--keep-days", "30", "--keep-last", "0", "--json"))
+    assert (told["cron"], told["interval_seconds"], told["keep_last"], told["keep_days"]) == (None, 3600, None, 30)
+    assert told["export"] == before["export"]
+    said = cli("change", "nightly", "--name", "hourly", "--notify-email", "ops@example.org")
+    assert said.startswith("Changed hourly.")
+    assert ExportSchedule.objects.get(name="hourly").notify_email == ["ops@example.org"]
+    cli("change", "hourly", "--notify-email", "")
+    assert ExportSchedule.objects.get(name="hourly").notify_email == []
+
+
+def test_what_it_exports_is_said_whole(cli):
+    cli("create", "nightly", "--cron", "30 2 * * *", "--to", "tar.gz", "--label", "kept")
+    export = json.loads(cli("change", "nightly", "--to", "zip", "--json"))["export"]
+    assert (export["export_type"], export["selection"]) == ("zip", {"kind": "all"})
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "code"),
+    [
+        ((), "changes nothing", 3),
+        (("--cron", "bad"), "cron", 3),
+        (("--keep-last", "-1"), "keep-last", 2),
+    ],
+)
+def test_what_is_wrong_changes_nothing(cli, words, said, code):
+    cli("create", "nightly", "--cron", "30 2 * * *", "--to", "tar.gz", "--label", "kept")
+    before = cli("show", "nightly", "--json")
+    assert said in cli("change", "nightly", *words, code=code)
+    assert cli("show", "nightly", "--json") == before

@@ -1,0 +1,131 @@
+"""Whoever is to be told of a failed run is told once, signed, by each of the ways, whatever the other does."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import socket
+import threading
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from django.core import mail
+
+from backend.apps.exports.models import ScheduleRun
+from backend.apps.exports.services.notifying import SIGNATURE, signing_key
+from backend.apps.exports.services.schedule_runs import do_round
+from backend.errors import RemoteRefused
+from tests.unit.bulk.nightly import moment, runs
+
+pytestmark = pytest.mark.django_db
+
+
+class Receiver:
+    """A real HTTP server that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, bytes]] = []
+        self.status = 204
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.got.append((self.headers[SIGNATURE], body))
+                self.send_response(receiver.status)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                return
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    thread.join()
+    receiver.server.server_close()
+
+
+def test_a_failed_run_is_told_once_and_signed(world, nightly, receiver):
+    world.projects(1)
+    schedule = nightly(notify_url=receiver.url, notify_email=["ops@example.org"])
+
+    def refuse(claimed):
+        raise RemoteRefused("no")
+
+    do_round(now=moment("2026-01-02T02:00"))
+    world.work(1)
+    world.service = refuse
+    world.work()
+    receiver.status = 500
+    do_round(now=moment("2026-01-02T02:01"))
+    assert runs() == [("01-02T02:00", "failed")]
+    receiver.status = 204
+    do_round(now=moment("2026-01-02T02:01"))
+    assert len(receiver.got) == 1
+    for minute in (5, 6):
+        do_round(now=moment(f"2026-01-02T02:0{minute}"))
+    assert len(receiver.got) == 2
+    header, body = receiver.got[-1]
+    seconds, digest = (part.partition("=")[2] for part in header.split(","))
+    expected = hmac.new(signing_key(schedule).encode(), f"{seconds}.".encode() + body, sha256).hexdigest()
+    assert digest == expected
+    assert json.loads(body)["error"]["code"] == "items_failed"
+    assert [message.to for message in mail.outbox] == [["ops@example.org"]]
+
+
+def fail_a_run(world, nightly, **wanted):
+    world.projects(1)
+    nightly(**wanted)
+
+    def refuse(claimed):
+        raise RemoteRefused("no")
+
+    do_round(now=moment("2026-01-02T02:00"))
+    world.work(1)
+    world.service = refuse
+    world.work()
+
+
+def nobody_listens() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def test_what_was_told_is_not_told_again_because_the_mail_does_not_get_out(world, nightly, receiver, settings):
+    working = settings.EMAIL_BACKEND
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", nobody_listens()
+    fail_a_run(world, nightly, notify_url=receiver.url, notify_email=["ops@example.org"])
+    for minute in (1, 2, 5):
+        do_round(now=moment(f"2026-01-02T02:0{minute}"))
+    assert (len(receiver.got), len(mail.outbox)) == (1, 0)
+    run = ScheduleRun.objects.get()
+    assert (run.notified_at, run.notified_email_at, run.notify_failures) == (None, None, 3)
+    assert run.notified_url_at == moment("2026-01-02T02:01")
+    settings.EMAIL_BACKEND = working
+    for minute in (20, 21):
+        do_round(now=moment(f"2026-01-02T02:{minute}"))
+    assert (len(receiver.got), len(mail.outbox)) == (1, 1)
+    assert ScheduleRun.objects.get().notified_at == moment("2026-01-02T02:20")
+
+
+def test_the_mail_goes_out_whatever_the_other_way_does_and_once(world, nightly, receiver):
+    receiver.status = 500
+    fail_a_run(world, nightly, notify_url=receiver.url, notify_email=["ops@example.org"])
+    for minute in (1, 2, 5):
+        do_round(now=moment(f"2026-01-02T02:0{minute}"))
+    assert (len(receiver.got), len(mail.outbox)) == (3, 1)
+    receiver.status = 204
+    for minute in (20, 21):
+        do_round(now=moment(f"2026-01-02T02:{minute}"))
+    assert (len(receiver.got), len(mail.outbox)) == (4, 1)
