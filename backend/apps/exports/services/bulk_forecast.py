@@ -14,8 +14,8 @@ from backend.apps.authentication.models import User
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
 from backend.apps.exports.pacing import SPACING, Forecast, Use, forecast, known_limits
 from backend.apps.exports.selection import stored_selection
+from backend.apps.exports.services.bulk_candidates import count_candidates
 from backend.apps.exports.services.bulk_exports import check_bulk_export
-from backend.apps.exports.services.bulk_planning import all_candidates
 from backend.apps.exports.services.pacing_accounts import account_of
 from backend.apps.exports.services.pacing_store import Pacer
 
@@ -45,9 +45,9 @@ def outlook(*, user: User, now: datetime, **wanted: Any) -> Outlook:  # noqa: AN
     bulk = BulkExport(created_by=user, **columns)
     counts = {"": 0, BulkExportItem.Reason.UNCHANGED.value: 0, BulkExportItem.Reason.NOTHING_GENERATED.value: 0}
     new = 0
-    for candidate in all_candidates(stored_selection(bulk.selection), bulk=bulk):
-        counts[candidate.reason] += 1
-        new += not candidate.reason and not candidate.known
+    for found in count_candidates(stored_selection(bulk.selection), bulk=bulk):
+        counts[found.reason] += found.count
+        new += found.count if found.new and not found.reason else 0
     told = _paced(bulk, deliveries=counts[""], new=new, now=now)
     seconds = told.seconds if told is not None else None
     measured = _measured_seconds(bulk.export_type, deliveries=counts[""])

@@ -114,19 +114,6 @@ def insert(rows: Iterable[Model]) -> None:
         row._state.db = connection.alias
 
 
-def insert_values(model: type[Model], rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows of one model by the values of the same fields in each; what they leave out is NULL, or a number
-    that counts by itself.
-
-    For rows by the thousand, of which no object is wanted.
-    """
-    if not rows:
-        return
-    columns = [_column(model, name, [row[name] for row in rows]) for name in rows[0]]
-    with _here().cursor() as cursor:
-        cursor.executemany(_values_text(model, tuple(rows[0])), list(zip(*columns, strict=True)))
-
-
 class Columns:
     """Some columns of a model: as they stand in a statement, and read from its rows.
 
@@ -195,26 +182,6 @@ def _literal(value: Any) -> str:  # noqa: ANN401  (a default that a model's auth
     if value is None or isinstance(value, bool):
         return {None: "NULL", True: "TRUE", False: "FALSE"}[value]
     return str(int(value)) if isinstance(value, int) else "'" + value.replace("'", "''").replace("%", "%%") + "'"
-
-
-def _column(model: type[Model], name: str, given: list[Any]) -> list[Any]:
-    """Return the values of a field as this database wants them; the same object again is not prepared again."""
-    field, connection = _field(model, name), _here()
-    before: Any = None
-    prepared: Any = field.get_db_prep_save(None, connection)
-    column = []
-    for value in given:
-        if value is not before:
-            before, prepared = value, field.get_db_prep_save(value, connection)
-        column.append(prepared)
-    return column
-
-
-@cache
-def _values_text(model: type[Model], names: tuple[str, ...]) -> str:
-    columns = ", ".join(f'"{_field(model, name).column}"' for name in names)
-    places = ", ".join(["%s"] * len(names))
-    return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({places})'  # noqa: S608  (names of columns)
 
 
 @cache
