@@ -6,7 +6,6 @@ import hashlib
 import shutil
 from datetime import timedelta
 from pathlib import Path
-from threading import Barrier
 
 import pytest
 from django.utils import timezone
@@ -272,32 +271,17 @@ def test_what_was_overtaken_is_not_recorded_twice(world, monkeypatch):
     world.projects(2)
     bulk = world.start()
     world.work(1)
-    package = bulk_archives._all_packaged
+    write = packaging.write
 
-    def overtaken(*wanted):
+    def overtaken(**wanted):
         TaskExecution.objects.filter(method="bulk.deliver").update(attempt=2)
-        return package(*wanted)
+        return write(**wanted)
 
-    monkeypatch.setattr(bulk_archives, "_all_packaged", overtaken)
+    monkeypatch.setattr(packaging, "write", overtaken)
     world.work(1)
     assert RepositoryExport.objects.count() == 0
     assert TaskExecution.objects.filter(method="bulk.deliver", status="running").count() == 2
     assert again(bulk).status == "running"
-
-
-def test_archives_are_written_side_by_side(world, monkeypatch):
-    world.projects(2)
-    bulk = world.start()
-    write, both = packaging.write, Barrier(2, timeout=20)
-
-    def waits_for_the_other(**wanted):
-        both.wait()
-        return write(**wanted)
-
-    monkeypatch.setattr(packaging, "write", waits_for_the_other)
-    world.work()
-    assert again(bulk).status == "completed"
-    assert Archive.objects.count() == 2
 
 
 def test_a_workspace_that_is_gone_is_packaged_from_the_store(world):

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -45,8 +43,6 @@ TOGETHER = 32
 SMALL = 1024 * 1024
 """Bytes of the largest project whose archive is made with others."""
 SMALL_TOGETHER = 8 * SMALL
-SIDE_BY_SIDE = 4
-"""How many archives are written at once: a disk makes several safe in the time that one takes."""
 logger = logging.getLogger(__name__)
 
 
@@ -132,7 +128,7 @@ def _size(item: BulkExportItem) -> int | None:
 def _deliver(bulk: BulkExport, deliveries: list[_Delivery]) -> set[UUID]:
     """Package and record what can be. Returns the tasks that need nothing more; the others are to be handed back."""
     try:
-        ready = _all_packaged(bulk, _possible(bulk, deliveries))
+        ready = [delivery for delivery in _possible(bulk, deliveries) if _packaged(bulk, delivery)]
         reached(Failpoint.PACKAGED)
         return persistently(_record, bulk, ready)
     except (RepomillError, IntegrityError) as error:
@@ -182,15 +178,8 @@ def _may_export(bulk: BulkExport, deliveries: list[_Delivery]) -> set[UUID]:
     return {delivery.claimed.id for delivery in alike if delivery.item.project_id in may}
 
 
-def _all_packaged(bulk: BulkExport, deliveries: list[_Delivery]) -> list[_Delivery]:
-    """Make the archives that are not there, and return those that have one now."""
-    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="archive") as pool:
-        packaged = list(pool.map(partial(_packaged, bulk), deliveries))
-    return [delivery for delivery, is_packaged in zip(deliveries, packaged, strict=True) if is_packaged]
-
-
 def _packaged(bulk: BulkExport, delivery: _Delivery) -> bool:
-    """Make the archive unless it is there, without a question to the database. False: it has to be tried by itself."""
+    """Make the archive unless it is there. False: it has to be tried by itself."""
     project, generation = delivery.item.project, delivery.item.generation
     if project is None or generation is None:
         return False
