@@ -56,5 +56,5 @@ lock: ## write the lock files anew (UPGRADE=1 takes the newest versions)
 	@scripts/lock
 
 clean: ## remove .venv and every cache; the data folder stays
-	@rm -rf .venv .tools build __pycache__ .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .tools build __pycache__ .coverage.json .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find backend workers tests benchmarks examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +
