@@ -25,7 +25,7 @@ from backend.api.errors import MEDIA_TYPE, problem
 from backend.api.file_sender import MARK, handover_of
 
 PIECE = 512 * 1024
-"""Bytes that are in memory at once for each reader."""
+"""Bytes that are read at once; each reader holds one piece on its way, and the next."""
 NEVER_KEPT = "private, no-store"
 ASKED_AGAIN = "private, no-cache"
 INERT = {

@@ -54,9 +54,10 @@ def receiver():
     receiver.server.server_close()
 
 
-def test_a_failed_run_is_told_once_and_signed(world, nightly, receiver):
+def fail_a_run(world, nightly, **wanted):
+    """Return a schedule whose first run has failed, which nobody has been told yet."""
     world.projects(1)
-    schedule = nightly(notify_url=receiver.url, notify_email=["ops@example.org"])
+    schedule = nightly(**wanted)
 
     def refuse(claimed):
         raise RemoteRefused("no")
@@ -65,6 +66,11 @@ def test_a_failed_run_is_told_once_and_signed(world, nightly, receiver):
     world.work(1)
     world.service = refuse
     world.work()
+    return schedule
+
+
+def test_a_failed_run_is_told_once_and_signed(world, nightly, receiver):
+    schedule = fail_a_run(world, nightly, notify_url=receiver.url, notify_email=["ops@example.org"])
     receiver.status = 500
     do_round(now=moment("2026-01-02T02:01"))
     assert runs() == [("01-02T02:00", "failed")]
@@ -80,19 +86,6 @@ def test_a_failed_run_is_told_once_and_signed(world, nightly, receiver):
     assert digest == expected
     assert json.loads(body)["error"]["code"] == "items_failed"
     assert [message.to for message in mail.outbox] == [["ops@example.org"]]
-
-
-def fail_a_run(world, nightly, **wanted):
-    world.projects(1)
-    nightly(**wanted)
-
-    def refuse(claimed):
-        raise RemoteRefused("no")
-
-    do_round(now=moment("2026-01-02T02:00"))
-    world.work(1)
-    world.service = refuse
-    world.work()
 
 
 def nobody_listens() -> int:
