@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
 from typing import Any
 
@@ -12,6 +10,7 @@ from celery.signals import beat_init, task_prerun, worker_before_create_process,
 from django.db import close_old_connections, connections
 
 from backend.config.broker_loss import survive_broker_loss
+from backend.config.pool_processes import end_with_their_worker, share_memory
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.config.settings.base")
 # Celery would run Django's checks in every worker and forget what they say; they load the whole web.
@@ -40,14 +39,16 @@ def keep_connections(**_: Any) -> None:  # noqa: ANN401  (what the signal sends)
         settings["CONN_MAX_AGE"] = None
 
 
+@worker_init.connect
+def prepare_pool_processes(**_: Any) -> None:  # noqa: ANN401  (what the signal sends)
+    """Let pool processes end with their worker."""
+    end_with_their_worker()
+
+
 @worker_before_create_process.connect
-def share_memory(**_: Any) -> None:  # noqa: ANN401  (what the signal sends)
-    """Let a pool process share what is loaded: the collector's marks would copy every page of it."""
-    gc.collect()
-    # What loading freed goes back to the system first; an allocator that is not glibc's does as it likes.
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
-        trim(0)
-    gc.freeze()
+def prepare_a_pool_process(**_: Any) -> None:  # noqa: ANN401  (what the signal sends)
+    """Let the next pool process share what is loaded."""
+    share_memory()
 
 
 @task_prerun.connect

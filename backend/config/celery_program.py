@@ -1,7 +1,9 @@
 """Celery's worker and beat as Repomill starts them: `python -m backend.config.celery_program worker --queues=export`.
 
 The options are those of `celery worker` and `celery beat`. The `celery` command works as well, and holds more: it loads
-every command that a package adds to it (Flower's web server, a shell), in processes that never run them.
+every command that a package adds to it (Flower's web server, a shell), in processes that never run them. What libraries
+load only because it is installed stays away here too: the HTTP client's command line, and the web server that retrying
+could be used in.
 """
 
 from __future__ import annotations
@@ -13,6 +15,10 @@ from celery.bin.beat import beat
 from celery.bin.worker import worker
 
 from backend.config.celery import app
+from backend.config.lean_imports import import_without
+
+import_without("httpx", absent="httpx._main")
+import_without("tenacity", absent="tornado")
 
 _PROGRAMS = {"worker": worker, "beat": beat}
 

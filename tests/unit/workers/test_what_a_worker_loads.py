@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+
+import pytest
 
 from backend.config.environment import ROOT
 
@@ -22,6 +25,11 @@ NEVER = {
     "prompt_toolkit",
     "click_repl",
     "flower",
+    "tornado",
+    "httpx._main",
+    "rich",
+    "requests",
+    "cryptography.hazmat.bindings._rust",
     "rest_framework.exceptions",
     "drf_spectacular.utils",
     "backend.config.urls",
@@ -37,7 +45,7 @@ def test_it_loads_neither_the_api_nor_the_clients_of_hosts() -> None:
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert "workers.export.tasks" in loaded
-    assert not loaded & NEVER
+    assert loaded & NEVER == set()
 
 
 def test_its_program_takes_celery_options_and_says_what_it_knows() -> None:
@@ -60,3 +68,35 @@ def test_what_is_loaded_is_out_of_the_collectors_way_when_a_pool_process_is_made
     )
     done = subprocess.run([sys.executable, "-c", frozen], cwd=ROOT, capture_output=True, text=True, check=True)
     assert int(done.stdout) > 10_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's end")
+def test_a_pool_process_ends_with_its_worker_and_parses_no_c_for_it() -> None:
+    asked = """
+import ctypes, sys
+import cffi
+from celery import platforms
+from backend.config.pool_processes import end_with_their_worker
+end_with_their_worker()
+platforms.set_pdeathsig("SIGKILL")
+wanted = ctypes.c_int()
+ctypes.CDLL(None).prctl(2, ctypes.byref(wanted))
+print(wanted.value, "pycparser" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(int(signal.SIGKILL)), "False"]
+
+
+def test_what_is_left_out_of_a_package_is_there_for_who_asks() -> None:
+    asked = """
+import sys
+from backend.config.lean_imports import import_without
+import_without("httpx", absent="httpx._main")
+print("rich" in sys.modules)
+import httpx._main
+print(callable(httpx._main.main))
+import_without("httpx", absent="httpx._main")
+print("httpx._main" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "True"]

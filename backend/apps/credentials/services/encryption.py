@@ -9,9 +9,6 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from backend.apps.credentials.errors import CredentialUnreadable
 from backend.apps.credentials.secret import Secret
 from backend.apps.credentials.services import keyring
@@ -31,6 +28,9 @@ class Encrypted:
 
 def encrypt(secret: Secret, *, bound_to: bytes) -> Encrypted:
     """Encrypt with the newest key. Raises ConfigurationError where there is none and none can be made."""
+    # A process that meets no secret does without 8 MB.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     key = keyring.load(create=True).newest
     nonce = secrets.token_bytes(NONCE_BYTES)
     sealed = AESGCM(key.material).encrypt(nonce, secret.reveal().encode(), bound_to)
@@ -42,6 +42,9 @@ def decrypt(encrypted: Encrypted, *, bound_to: bytes) -> Secret:
 
     Raises CredentialKeyMissing without its key, CredentialUnreadable when anything about it was changed.
     """
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     key = keyring.load(create=False).get(encrypted.key_id)
     start = len(FORMAT) + NONCE_BYTES
     data = bytes(encrypted.ciphertext)

@@ -19,7 +19,7 @@ from backend.apps.credentials.services.secrets import open_secret
 from backend.apps.exports.pacing import SPACING, Account
 from backend.apps.exports.services.access import Access
 from backend.apps.exports.services.pacing_store import Pacer
-from backend.apps.projects.hosts.api_session import watching
+from backend.apps.projects.hosts.request_watch import watching
 
 
 def account_of(

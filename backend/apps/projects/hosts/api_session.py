@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -24,6 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from backend.apps.projects.hosts.answers import Answer
+from backend.apps.projects.hosts.request_watch import watcher
 from backend.errors import InvalidInput
 from backend.origins import DEFAULT_PORTS, is_public
 from backend.telemetry import tracing
@@ -33,29 +32,6 @@ READ_SECONDS = 30.0
 WHOLE_SECONDS = 90.0
 LARGEST_ANSWER = 4 * 1024 * 1024
 CHUNK = 64 * 1024
-
-
-class Watcher(Protocol):
-    """Who is asked before each request to a host's API, and told of each answer."""
-
-    def before(self, method: str) -> None:
-        """Raise what keeps the request from being sent."""
-
-    def after(self, answer: Answer) -> None:
-        """Learn from an answer, whatever it is."""
-
-
-_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
-
-
-@contextmanager
-def watching(watcher: Watcher) -> Iterator[None]:
-    """Have all requests of this thread watched. The clients make their own sessions, so none can be given one."""
-    token = _watcher.set(watcher)
-    try:
-        yield
-    finally:
-        _watcher.reset(token)
 
 
 class Unwelcome(Exception):
@@ -89,9 +65,9 @@ class ApiSession(requests.Session):
         """Send a request of one of the clients, and read its whole answer."""
         if origin_of(request.url or "") != self.origin:
             raise ForeignOrigin(origin_of(request.url or ""))
-        watcher = _watcher.get()
-        if watcher is not None:
-            watcher.before(request.method or "GET")
+        watching = watcher()
+        if watching is not None:
+            watching.before(request.method or "GET")
         options |= {
             "timeout": (CONNECT_SECONDS, READ_SECONDS),
             "allow_redirects": False,
@@ -106,8 +82,8 @@ class ApiSession(requests.Session):
             span.note(status=response.status_code)
         headers = {name.lower(): value for name, value in response.headers.items()}
         answer = Answer(response.status_code, headers, body)
-        if watcher is not None:
-            watcher.after(answer)
+        if watching is not None:
+            watching.after(answer)
         if not 200 <= answer.status < 300:
             raise Unwelcome(answer)
         if not isinstance(answer.data, dict):
