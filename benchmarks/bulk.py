@@ -59,6 +59,8 @@ def _archives(folder: Path, user: User, *, count: int, pairs: int) -> list[Row |
         )
         loops = partial(_bare_loops, bare, places, folder / "bare")
         with worker("backend.config.celery", "bulk", pool=1):
+            # It has made its imports and its connection, as the loop has.
+            _export(user, selection=_some(), skip_unchanged=False)
             single = partial(_export, user, skip_unchanged=False)
             against_loop = in_turn(lambda: count / single(), lambda: count / loops(1), pairs=pairs)
         bare_scaling = in_turn(lambda: count / loops(2), lambda: count / loops(1), pairs=pairs)

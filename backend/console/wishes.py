@@ -122,7 +122,7 @@ def export_properties() -> Schema:
             "minimum": 1,
             "maximum": 1000,
             "title": "How many at once",
-            "description": "In flight at most; where left empty, 256 archives or 32 repositories.",
+            "description": "In flight at most; where left empty, 512 archives or 32 repositories.",
         },
     }
 

@@ -10,7 +10,8 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
-from backend.apps.exports.services.bulk_advance import ENDED, plan_key
+from backend.apps.exports.services.bulk_advance import plan_key
+from backend.apps.exports.services.bulk_settling import ENDED
 from backend.apps.workflows.models import TaskExecution
 
 Item = BulkExportItem.Status

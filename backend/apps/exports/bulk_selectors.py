@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from backend.apps.authentication.models import User
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
-from backend.apps.exports.services.bulk_advance import ENDED
+from backend.apps.exports.services.bulk_settling import ENDED
 from backend.apps.workflows.decisions.control import standing
 from backend.errors import Conflict, NotFound
 

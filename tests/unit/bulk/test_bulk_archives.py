@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -108,6 +110,29 @@ def test_one_that_cannot_be_delivered_has_no_company(world, monkeypatch):
     world.work()
     assert again(bulk).status == "completed"
     assert RepositoryExport.objects.filter(status="completed").count() == 4
+
+
+def test_one_that_the_disk_does_not_take_goes_by_itself(world, monkeypatch):
+    world.projects(4)
+    unlucky = str(GeneratedProject.objects.get(project__slug="p2").pk)
+    fsync, refused = os.fsync, list[threading.Thread]()
+
+    def full_for_a_moment(descriptor):
+        if unlucky in os.readlink(f"/proc/self/fd/{descriptor}") and not refused:
+            refused.append(threading.current_thread())
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full_for_a_moment)
+    bulk = world.start()
+    messages = world.work()
+    assert refused != [threading.current_thread()]
+    # One that plans, one for the four, and one for that which is tried by itself.
+    assert messages == 3
+    assert set(items_of(bulk).values()) == {"completed"}
+    assert TaskExecution.objects.filter(method="bulk.deliver").values_list("attempt").distinct().count() == 2
+    for archive in Archive.objects.all():
+        assert archive_storage.is_whole(archive)
 
 
 def test_nobody_exports_what_they_may_not_change_any_more(world):

@@ -268,7 +268,7 @@ def test_the_plan_is_shown_before_it_starts(ada: User, client: Client) -> None:
         made = client.post(START, sent(do="start", planned=planned, **{"in/name": "tonight"}))
     bulk = BulkExport.objects.get()
     assert made["Location"] == at(bulk)
-    assert (bulk.name, bulk.selection, bulk.export_type, bulk.window) == ("tonight", {"kind": "all"}, "zip", 256)
+    assert (bulk.name, bulk.selection, bulk.export_type, bulk.window) == ("tonight", {"kind": "all"}, "zip", 512)
 
 
 def test_the_plan_says_when_it_ends(ada: User, client: Client) -> None:

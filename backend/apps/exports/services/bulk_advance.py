@@ -17,26 +17,28 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
-from backend.apps.exports.bulk_models import BulkExport, BulkExportItem, LastDelivery
-from backend.apps.exports.models import RepositoryExport
+from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
 from backend.apps.exports.services.bulk_archives import needs_message
-from backend.apps.workflows.execution.statements import one_journey, save
+from backend.apps.exports.services.bulk_settling import settle
+from backend.apps.workflows.execution.statements import as_value, run
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.services.fan_out import Call, enqueue_calls, take_up_again
 
 DELIVER = "bulk.deliver"
 MARKS_AT_THE_END = 8
 """How often, about, a round says how far it is with the items that were started last."""
+_ITEM = BulkExportItem._meta.db_table
+# The bulk export's row is locked: those that wait up to there are those that have been read.
+_START = f"""
+UPDATE {_ITEM} SET status = '{BulkExportItem.Status.IN_FLIGHT.value}', task_id = task.id,
+    refills = ({_ITEM}.position %% %(step)s = 0)
+FROM {TaskExecution._meta.db_table} AS task
+WHERE {_ITEM}.bulk_export_id = %(bulk)s AND {_ITEM}.status = '{BulkExportItem.Status.PENDING.value}'
+    AND {_ITEM}.position <= %(through)s AND task.key = %(key)s || CAST({_ITEM}.position AS TEXT)
+"""  # noqa: S608  (names of tables and words of our own)
 Status = BulkExport.Status
 Item = BulkExportItem.Status
 Task = TaskExecution.Status
-ENDED = {
-    Task.COMPLETED: Item.COMPLETED,
-    Task.FAILED: Item.FAILED,
-    Task.IN_DOUBT: Item.IN_DOUBT,
-    Task.CANCELLED: Item.CANCELLED,
-}
-LOST = {"code": "not_found", "message": "The record of the item's task is gone.", "retryable": False}
 
 
 def advance(bulk_export_id: UUID, *, now: datetime, wait: bool = True) -> None:
@@ -83,22 +85,6 @@ def locked(bulk_export_id: UUID, *, wait: bool) -> Any:  # noqa: ANN401  (a Bulk
     return rows.filter(pk=bulk_export_id).first()
 
 
-def settle(bulk: BulkExport, *, now: datetime) -> int:
-    """Take over how tasks have ended. Returns how many items are still in flight."""
-    open_items = BulkExportItem.objects.filter(bulk_export=bulk, status__in=[Item.IN_FLIGHT, Item.IN_DOUBT])
-    over = open_items.filter(Q(task=None) | Q(task__status__in=list(ENDED)))
-    ended = list(over.select_related("task").defer("task__arguments", "task__result"))
-    left = open_items.count() - len(ended)
-    changed = [item for item in ended if _take_over(item, now=now)]
-    delivered = [item for item in changed if item.status == Item.COMPLETED]
-    if delivered:
-        _record_deliveries(bulk, delivered, now=now)
-    with one_journey():
-        for item in changed:
-            save(item, "status", "error", "export", "completed_at", "content_digest")
-    return left
-
-
 def end_if_over(bulk: BulkExport, *, now: datetime, reopened: bool = False) -> None:
     """End the bulk export if no item is left to do. reopened: it is one that had ended as failed."""
     statuses = set(
@@ -132,79 +118,50 @@ def _refill(bulk: BulkExport, *, room: int) -> int:
     if room <= 0:
         return 0
     waiting = BulkExportItem.objects.filter(bulk_export=bulk, status=Item.PENDING).order_by("position")
-    items = list(waiting.annotate(size=F("generation__total_size"))[: room + 1])
+    waiting = waiting.annotate(size=F("generation__total_size"))
+    items = list(waiting.only("position", "project_id", "project_slug", "task_id")[: room + 1])
     last = len(items) <= room
     items = items[:room]
     if not items:
         return 0
+    _enqueue(bulk, [item for item in items if item.task_id is None])
+    take_up_again([item.task_id for item in items if item.task_id is not None])
     # Towards the end nothing is started any more, and each round only says how far it is.
     step = max(1, len(items) // MARKS_AT_THE_END if last else bulk.window // 2)
-    fresh = [item for item in items if item.task_id is None]
-    tasks = enqueue_calls(
+    given = {
+        "bulk": as_value(BulkExport, "id", bulk.pk),
+        "through": items[-1].position,
+        "step": step,
+        "key": _key(bulk, ""),
+    }
+    run(_START, given)
+    return len(items)
+
+
+def _enqueue(bulk: BulkExport, items: list[BulkExportItem]) -> None:
+    """Have the items delivered, each by a task of its own; small ones share messages."""
+    if not items:
+        return
+    enqueue_calls(
         method=DELIVER,
         user_id=bulk.created_by_id,
         calls=[
             Call(
-                key=f"bulk:{bulk.pk}:{item.position}",
+                key=_key(bulk, item.position),
                 arguments={"item": item.pk},
                 project_id=item.project_id,
                 project_name=item.project_slug,
                 sent=sent,
             )
-            for item, sent in zip(fresh, needs_message(fresh, export_type=bulk.export_type), strict=True)
+            for item, sent in zip(items, needs_message(items, export_type=bulk.export_type), strict=True)
         ],
         # The task that planned it was recorded by who started it.
         grant=TaskExecution.objects.filter(key=plan_key(bulk)).values_list("grant", flat=True).first(),
     )
-    for item, task in zip(fresh, tasks, strict=True):
-        item.task = task
-    take_up_again([item.task_id for item in items if item.task_id is not None and item not in fresh])
-    for item in items:
-        item.status = Item.IN_FLIGHT
-        item.refills = item.position % step == 0
-    with one_journey():
-        for item in items:
-            save(item, "status", "task", "refills")
-    return len(items)
 
 
-def _take_over(item: BulkExportItem, *, now: datetime) -> bool:
-    """Write the task's end into the item. False: it says so already."""
-    before = item.status
-    task = item.task
-    item.status = Item.FAILED if task is None else ENDED[Task(task.status)]
-    item.error = LOST if task is None else task.error
-    item.completed_at = (task.completed_at if task else None) or now
-    return item.status != before
-
-
-def _record_deliveries(bulk: BulkExport, items: list[BulkExportItem], *, now: datetime) -> None:
-    """Note what the destination has now, so that it is not sent again."""
-    keys = [item.task.key for item in items if item.task is not None]
-    rows = RepositoryExport.objects.filter(key__in=keys, status=RepositoryExport.Status.COMPLETED)
-    exports = {
-        key: (pk, digest) for key, pk, digest in rows.values_list("key", "pk", "generated_project__content_digest")
-    }
-    for item in items:
-        if item.task is not None and item.task.key in exports:
-            item.export_id, item.content_digest = exports[item.task.key]
-            item.error = None
-    LastDelivery.objects.bulk_create(
-        [
-            LastDelivery(
-                project_id=item.project_id,
-                destination_key=bulk.destination_key,
-                content_digest=item.content_digest,
-                export_id=item.export_id,
-                delivered_at=now,
-            )
-            for item in items
-            if item.project_id is not None and item.export_id is not None
-        ],
-        update_conflicts=True,
-        unique_fields=["destination_key", "project"],
-        update_fields=["content_digest", "export", "delivered_at"],
-    )
+def _key(bulk: BulkExport, position: int | str) -> str:
+    return f"bulk:{bulk.pk}:{position}"
 
 
 def _fail_unplanned(bulk: BulkExport, *, now: datetime) -> None:

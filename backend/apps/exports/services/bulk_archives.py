@@ -27,7 +27,9 @@ from backend.apps.exports.models import RepositoryExport
 from backend.apps.projects.models import Archive, GeneratedProject
 from backend.apps.projects.selectors import projects_with_right
 from backend.apps.projects.services import packaging
+from backend.apps.projects.services.archive_publishing import Publisher
 from backend.apps.projects.services.archive_storage import is_whole
+from backend.apps.projects.services.archives import ArchiveFile
 from backend.apps.projects.services.organisation_limits import require_storage_for_archive
 from backend.apps.workflows.execution.claim import ClaimedTask, lease_duration
 from backend.apps.workflows.execution.hand_back import hand_back
@@ -38,22 +40,27 @@ from backend.apps.workflows.models import TaskExecution
 from backend.errors import RepomillError
 from backend.failpoints import Failpoint, reached
 
-TOGETHER = 32
+TOGETHER = 64
 """How many items in a row one message stands for at most: a single export waits for no more than these."""
 SMALL = 1024 * 1024
 """Bytes of the largest project whose archive is made with others."""
-SMALL_TOGETHER = 8 * SMALL
+SMALL_TOGETHER = 16 * SMALL
+_NEEDED = (
+    *("bulk_export_id", "position", "task_id", "project__slug", "project__organisation_id"),
+    *("generation__commit", "generation__content_digest", "generation__empty_directories"),
+)
+"""What of an item, its project and its generation is read, of a great many rows."""
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class _Delivery:
-    """One item on its way. archive: what is recorded for it; fresh: whether it is yet to be."""
+    """One item on its way. archive: what is recorded for it; written: the file, where it is yet to be recorded."""
 
     item: BulkExportItem
     claimed: ClaimedTask
     archive: Archive | None = None
-    fresh: bool = False
+    written: ArchiveFile | None = None
 
 
 def needs_message(items: Sequence[BulkExportItem], *, export_type: str) -> list[bool]:
@@ -112,7 +119,8 @@ def _in_a_row(head: BulkExportItem) -> Iterable[BulkExportItem]:
     )
     sized = near.annotate(size=F("generation__total_size")).filter(size__lte=SMALL)
     total = 0
-    for item in sized.select_related("project", "generation").order_by("position")[:TOGETHER]:
+    whole = sized.select_related("project", "generation").only(*_NEEDED)
+    for item in whole.order_by("position")[:TOGETHER]:
         total += _size(item) or 0
         if total > SMALL_TOGETHER:
             return
@@ -128,7 +136,7 @@ def _size(item: BulkExportItem) -> int | None:
 def _deliver(bulk: BulkExport, deliveries: list[_Delivery]) -> set[UUID]:
     """Package and record what can be. Returns the tasks that need nothing more; the others are to be handed back."""
     try:
-        ready = [delivery for delivery in _possible(bulk, deliveries) if _packaged(bulk, delivery)]
+        ready = _packaged(bulk, _possible(bulk, deliveries))
         reached(Failpoint.PACKAGED)
         return persistently(_record, bulk, ready)
     except (RepomillError, IntegrityError) as error:
@@ -141,7 +149,7 @@ def _possible(bulk: BulkExport, deliveries: list[_Delivery]) -> list[_Delivery]:
     """Return those whose project the user may export now, and that no earlier attempt has begun."""
     may = _may_export(bulk, deliveries)
     keys = [delivery.claimed.key for delivery in deliveries]
-    begun = set(RepositoryExport.objects.filter(key__in=keys).values_list("key", flat=True))
+    begun = set(RepositoryExport.objects.filter(key__in=keys).order_by().values_list("key", flat=True))
     generations = [delivery.item.generation_id for delivery in deliveries]
     archives = {
         (archive.generated_project_id, archive.commit): archive
@@ -178,7 +186,14 @@ def _may_export(bulk: BulkExport, deliveries: list[_Delivery]) -> set[UUID]:
     return {delivery.claimed.id for delivery in alike if delivery.item.project_id in may}
 
 
-def _packaged(bulk: BulkExport, delivery: _Delivery) -> bool:
+def _packaged(bulk: BulkExport, deliveries: list[_Delivery]) -> list[_Delivery]:
+    """Make the archives that are not there yet. Returns those that are all there now; the others go by themselves."""
+    with Publisher() as publisher:
+        made = [delivery for delivery in deliveries if _package(bulk, delivery, publisher)]
+    return [made_one for made_one in made if made_one.written is None or not publisher.failed(made_one.written.path)]
+
+
+def _package(bulk: BulkExport, delivery: _Delivery, publisher: Publisher) -> bool:
     """Make the archive unless it is there. False: it has to be tried by itself."""
     project, generation = delivery.item.project, delivery.item.generation
     if project is None or generation is None:
@@ -189,11 +204,13 @@ def _packaged(bulk: BulkExport, delivery: _Delivery) -> bool:
     if delivery.archive is not None:
         return is_whole(delivery.archive)
     try:
-        key, written = packaging.write(project=project, generation=generation, format=bulk.export_type)
+        key, written = packaging.write(
+            project=project, generation=generation, format=bulk.export_type, publisher=publisher
+        )
     except (RepomillError, OSError) as error:
         logger.info("bulk export %s: an item goes by itself: %s", bulk.pk, type(error).__name__)
         return False
-    delivery.fresh = True
+    delivery.written = written
     delivery.archive = Archive(
         generated_project=generation,
         format=bulk.export_type,
@@ -216,7 +233,7 @@ def _record(bulk: BulkExport, deliveries: list[_Delivery]) -> set[UUID]:
         for delivery in kept:
             if delivery.item.project is not None and delivery.item.project.organisation_id and delivery.archive:
                 require_storage_for_archive(project=delivery.item.project, more=delivery.archive.size)
-        insert(delivery.archive for delivery in kept if delivery.fresh and delivery.archive is not None)
+        insert(delivery.archive for delivery in kept if delivery.written is not None and delivery.archive is not None)
         insert(exports[delivery.claimed.id] for delivery in kept)
     reached(Failpoint.WRITTEN_BACK)
     # What was overtaken is another attempt's.

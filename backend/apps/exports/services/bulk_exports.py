@@ -17,14 +17,14 @@ from backend.apps.authentication.models import User
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
 from backend.apps.exports.destination import ARCHIVES, destination_key, read_destination
 from backend.apps.exports.selection import read_selection
-from backend.apps.exports.services import bulk_advance
+from backend.apps.exports.services import bulk_advance, bulk_settling
 from backend.apps.workflows.services import enqueue_method
 from backend.apps.workflows.services.fan_out import stop, withdraw
 from backend.errors import Conflict, InvalidInput, PermissionRefused
 
 Status = BulkExport.Status
 Item = BulkExportItem.Status
-WINDOW, WINDOW_OF_ARCHIVES = 32, 256
+WINDOW, WINDOW_OF_ARCHIVES = 32, 512
 """How many items are in flight unless somebody says otherwise. One message stands for many small archives."""
 WIDEST_WINDOW = 1000
 PLAN = "bulk.plan"
@@ -41,7 +41,7 @@ def check_bulk_export(
 ) -> dict[str, Any]:
     """Return the columns of a bulk export, checked; nothing is changed. Raises InvalidInput and NotFound.
 
-    window: None for 256 archives, or 32 repositories.
+    window: None for 512 archives, or 32 repositories.
 
     Raises PermissionRefused for a token that is good for one project alone: it would reach the others through this.
     """
@@ -165,7 +165,7 @@ def retry_bulk_export(bulk: BulkExport) -> BulkExport:
         found = bulk_advance.locked(bulk.pk, wait=True)
         if found.status != Status.FAILED:
             raise Conflict(f"The bulk export is {found.status}; only what has failed can be tried again.")
-        bulk_advance.settle(found, now=timezone.now())
+        bulk_settling.settle(found, now=timezone.now())
         failed = BulkExportItem.objects.filter(bulk_export=bulk, status=Item.FAILED)
         again = failed.update(status=Item.PENDING, error=None, completed_at=None)
         planned = found.started_at is not None

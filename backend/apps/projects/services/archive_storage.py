@@ -13,6 +13,7 @@ import stat
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -21,6 +22,7 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from backend.apps.projects.models import Archive
+from backend.apps.projects.services.archive_publishing import Publisher
 from backend.apps.projects.services.archives import ArchiveFile
 from backend.apps.projects.services.storage_answers import storage_answers
 from backend.errors import NotFound, TemporaryFailure
@@ -35,19 +37,28 @@ def archives_storage() -> Storage:
     """Return the storage that archives are kept in."""
     if ALIAS in settings.STORAGES:
         return storages[ALIAS]
-    return FileSystemStorage(location=settings.ARCHIVES_DIR)
+    return _folder(Path(settings.ARCHIVES_DIR))
 
 
-def publish(key: str, *, write: Callable[[Path], ArchiveFile]) -> ArchiveFile:
+@lru_cache(maxsize=4)
+def _folder(location: Path) -> FileSystemStorage:
+    return FileSystemStorage(location=location)
+
+
+def publish(
+    key: str, *, write: Callable[[Path, Publisher | None], ArchiveFile], publisher: Publisher | None = None
+) -> ArchiveFile:
     """Have an archive written and keep it under its key, in the place of what is there. Return what was written.
 
-    write: writes the archive to a path, whole or not at all. Raises TemporaryFailure where the storage renames it.
+    write: writes the archive to a path, whole or not at all, with a publisher where it is given one. publisher: who
+    publishes it while others are written, which a file system alone has use for.
+    Raises TemporaryFailure where the storage renames it.
     """
     storage = archives_storage()
     if isinstance(storage, FileSystemStorage):
-        return write(Path(storage.path(key)))
+        return write(Path(storage.path(key)), publisher)
     with storage_answers(), tempfile.TemporaryDirectory(prefix="repomill-archive-") as folder:
-        written = write(Path(folder) / Path(key).name)
+        written = write(Path(folder) / Path(key).name, None)
         storage.delete(key)
         with written.path.open("rb") as file:
             kept = storage.save(key, File(file))

@@ -10,19 +10,18 @@ It compresses with ISA-L, a deflate for speed; docs/decisions/0013-archives.md h
 from __future__ import annotations
 
 import hashlib
-import os
 import tarfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BufferedWriter, RawIOBase
 from pathlib import Path
 from typing import IO, Any, BinaryIO
-from uuid import uuid4
 
 from isal import igzip_threaded
 
+from backend.apps.projects.services.archive_publishing import Publisher, published
 from backend.apps.projects.services.content import Content, ContentFile, Reading, Tree, empty_directories
 from backend.apps.projects.services.workspace import Entry
 from backend.apps.projects.services.zip_writer import AT_ONCE, ZipWriter
@@ -48,7 +47,13 @@ class ArchiveFile:
 
 
 def write_archive(
-    *, workspace: Tree, target: Path, format: str, top: str | None = None, content_digest: str | None = None
+    *,
+    workspace: Tree,
+    target: Path,
+    format: str,
+    top: str | None = None,
+    content_digest: str | None = None,
+    publisher: Publisher | None = None,
 ) -> ArchiveFile:
     """Package a tree into the file `target`, replacing what is there.
 
@@ -56,6 +61,7 @@ def write_archive(
     format: zip, tar or tar.gz.
     top: a directory inside the archive that everything is put into; none by default.
     content_digest: what the content must be; unchecked by default.
+    publisher: who publishes it while others are written; it counts once that is left. By default it is published here.
     Raises InvalidInput for another format, Conflict for other content, InvalidPath for a link in the workspace. Nothing
     is left behind then.
     """
@@ -67,7 +73,8 @@ def write_archive(
             expected=list(_WRITERS),
             hint="Choose one.",
         )
-    with _published(target) as output:
+    with published(target, publisher=publisher) as file:
+        output = _Output(file)
         with BufferedWriter(output, BUFFER) as buffered:
             content = pack(workspace, buffered, f"{top}/" if top else "")
         if content_digest is not None and content.digest != content_digest:
@@ -93,27 +100,6 @@ class _Output(RawIOBase):
         self.hash.update(data)
         self.size += len(data)
         return len(data)
-
-
-@contextmanager
-def _published(target: Path) -> Iterator[_Output]:
-    """Give a file beside the target that takes its place, safe on the disk, when the block ends well."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{uuid4()}.part")
-    try:
-        with part.open("xb", buffering=0) as file:
-            yield _Output(file)
-            os.fsync(file.fileno())
-        part.replace(target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            part.unlink()
-        raise
-    directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 class _Watched:

@@ -18,6 +18,7 @@ from backend.apps.projects.errors import InvalidPath, OrganisationFull
 from backend.apps.projects.models import Archive, GeneratedProject, Project
 from backend.apps.projects.selectors import get_project, newest_generation
 from backend.apps.projects.services import archive_storage
+from backend.apps.projects.services.archive_publishing import Publisher
 from backend.apps.projects.services.archives import ArchiveFile, write_archive
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.organisation_limits import require_storage_for_archive
@@ -61,16 +62,20 @@ def package(
     return as_result(recorded)
 
 
-def write(*, project: Project, generation: GeneratedProject, format: str) -> tuple[str, ArchiveFile]:
+def write(
+    *, project: Project, generation: GeneratedProject, format: str, publisher: Publisher | None = None
+) -> tuple[str, ArchiveFile]:
     """Write the archive of a completed generation into the storage; return its key there, and what was written.
 
-    Recording it is the caller's. Raises as `write_archive` and `archive_storage.publish` do.
+    publisher: who publishes it while others are written. Recording it is the caller's, once that is done.
+    Raises as `write_archive` and `archive_storage.publish` do.
     """
     key = f"{generation.pk}/{project.slug}-{generation.commit[:SHORT_COMMIT]}.{format}"
-    written = archive_storage.publish(
-        key, write=lambda target: _write(target, project=project, generation=generation, format=format)
-    )
-    return key, written
+
+    def write_to(target: Path, publisher: Publisher | None) -> ArchiveFile:
+        return _write(target, project=project, generation=generation, format=format, publisher=publisher)
+
+    return key, archive_storage.publish(key, write=write_to, publisher=publisher)
 
 
 def as_result(archive: Archive) -> dict[str, Any]:
@@ -119,14 +124,20 @@ def _named(project: Project, generation_id: str) -> GeneratedProject:
     return found
 
 
-def _write(target: Path, *, project: Project, generation: GeneratedProject, format: str) -> ArchiveFile:
+def _write(
+    target: Path, *, project: Project, generation: GeneratedProject, format: str, publisher: Publisher | None
+) -> ArchiveFile:
     """Package the workspace if it still is what was committed, else the commit itself."""
     digest = generation.content_digest
     workspace = Workspace(Path(settings.GENERATED_PROJECTS_DIR) / str(generation.pk))
     try:
-        return write_archive(workspace=workspace, target=target, format=format, content_digest=digest)
+        return write_archive(
+            workspace=workspace, target=target, format=format, content_digest=digest, publisher=publisher
+        )
     except (Conflict, NotFound, InvalidPath):
         # The workspace is gone, or no longer what was committed. The store has it all.
         store = GitStore.for_project(project.pk)
         with store.tree(generation.commit, empty_directories=tuple(generation.empty_directories)) as tree:
-            return write_archive(workspace=tree, target=target, format=format, content_digest=digest)
+            return write_archive(
+                workspace=tree, target=target, format=format, content_digest=digest, publisher=publisher
+            )
