@@ -44,7 +44,7 @@ def measure(folder: Path, *, quick: bool) -> list[Row | Skipped]:
     prepare_database()
     user = User.objects.get(username="operator")
     with EmbeddedBroker(folder):
-        rows = _archives(folder, user, count=40 if quick else 1000, pairs=1 if quick else 2)
+        rows = _archives(folder, user, count=40 if quick else 1000, pairs=1 if quick else 3)
         rows += _nights(user, count=200 if quick else 2_000, changed=1 if quick else 10)
     return rows + _planning(user, few=200 if quick else 1_000, many=1_000 if quick else 100_000)
 
@@ -59,8 +59,6 @@ def _archives(folder: Path, user: User, *, count: int, pairs: int) -> list[Row |
         )
         loops = partial(_bare_loops, bare, places, folder / "bare")
         with worker("backend.config.celery", "bulk", pool=1):
-            # It has made its imports and its connection, as the loop has.
-            _export(user, selection=_some(), skip_unchanged=False)
             single = partial(_export, user, skip_unchanged=False)
             against_loop = in_turn(lambda: count / single(), lambda: count / loops(1), pairs=pairs)
         bare_scaling = in_turn(lambda: count / loops(2), lambda: count / loops(1), pairs=pairs)
