@@ -112,6 +112,25 @@ def test_one_that_cannot_be_delivered_has_no_company(world, monkeypatch):
     assert RepositoryExport.objects.filter(status="completed").count() == 4
 
 
+def test_a_key_that_somebody_else_has_used_costs_its_company_nothing(world):
+    world.projects(4)
+    bulk = world.start()
+    world.work(1)
+    taken = RepositoryExport.objects.create(
+        key=f"bulk:{bulk.pk}:2",
+        generated_project=GeneratedProject.objects.get(project__slug="p2"),
+        export_type="tar",
+        config={"request": {"format": "tar"}},
+        status="completed",
+        created_by=bulk.created_by,
+    )
+    world.work()
+    assert sorted(items_of(bulk).values()) == ["completed", "completed", "completed", "failed"]
+    taken.refresh_from_db()
+    assert taken.export_type == "tar"
+    assert RepositoryExport.objects.count() == 4
+
+
 def test_one_that_the_disk_does_not_take_goes_by_itself(world, monkeypatch):
     world.projects(4)
     unlucky = str(GeneratedProject.objects.get(project__slug="p2").pk)

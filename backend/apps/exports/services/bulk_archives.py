@@ -146,16 +146,14 @@ def _deliver(bulk: BulkExport, deliveries: list[_Delivery]) -> set[UUID]:
 
 
 def _possible(bulk: BulkExport, deliveries: list[_Delivery]) -> list[_Delivery]:
-    """Return those whose project the user may export now, and that no earlier attempt has begun."""
+    """Return those whose project the user may export now. Nobody has begun them: it is the first attempt of each."""
     may = _may_export(bulk, deliveries)
-    keys = [delivery.claimed.key for delivery in deliveries]
-    begun = set(RepositoryExport.objects.filter(key__in=keys).order_by().values_list("key", flat=True))
     generations = [delivery.item.generation_id for delivery in deliveries]
     archives = {
         (archive.generated_project_id, archive.commit): archive
         for archive in Archive.objects.filter(generated_project__in=generations, format=bulk.export_type)
     }
-    found = [delivery for delivery in deliveries if delivery.claimed.id in may and delivery.claimed.key not in begun]
+    found = [delivery for delivery in deliveries if delivery.claimed.id in may]
     for delivery in found:
         generation = delivery.item.generation
         if generation is not None:

@@ -75,6 +75,19 @@ def as_value(model: type[Model], name: str, value: Any) -> Any:  # noqa: ANN401
     return _field(model, name).get_db_prep_save(value, _here())
 
 
+def among(model: type[Model], name: str, wanted: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+    """Return what says that a column has one of these values, and its parameters, which are named after the column.
+
+    PostgreSQL takes them as one array: the driver remembers no statement that has more than fifty parameters.
+    """
+    given = [as_value(model, name, value) for value in wanted]
+    column = f'"{_field(model, name).column}"'
+    if _here().vendor == "postgresql":
+        return f"{column} = ANY(%({name}s)s)", {f"{name}s": given}
+    parameters = {f"{name}{number}": value for number, value in enumerate(given)}
+    return f"{column} IN ({', '.join(f'%({key})s' for key in parameters)})", parameters
+
+
 def save(row: Model, *names: str) -> None:
     """Write these fields; `row.save(update_fields=names)` without signals. A row that is yet to be inserted waits."""
     if row._state.adding:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from backend.apps.workflows.execution.claim import ClaimedTask, as_claimed, lease_duration
 from backend.apps.workflows.execution.completion import completing
-from backend.apps.workflows.execution.statements import Columns, as_value, fetch, fetch_each, values
+from backend.apps.workflows.execution.statements import Columns, among, fetch, fetch_each, values
 from backend.apps.workflows.models import TaskExecution
 
 _TASK = f'"{TaskExecution._meta.db_table}"'
@@ -34,13 +34,12 @@ def claim_together(task_ids: Sequence[UUID], *, worker: str, now: datetime) -> l
     """
     if not task_ids:
         return []
-    parameters = values(TaskExecution, worker=worker[:200], started_at=now, lease_expires_at=now + lease_duration())
-    names = [f"id{number}" for number in range(len(task_ids))]
-    parameters |= {name: as_value(TaskExecution, "id", pk) for name, pk in zip(names, task_ids, strict=True)}
+    those, parameters = among(TaskExecution, "id", task_ids)
+    parameters |= values(TaskExecution, worker=worker[:200], started_at=now, lease_expires_at=now + lease_duration())
     claiming = f"""
         UPDATE {_TASK} SET "status" = 'running', "attempt" = 1, "worker" = %(worker)s, "started_at" = %(started_at)s,
             "lease_expires_at" = %(lease_expires_at)s, "next_publish_at" = NULL
-        WHERE "id" IN ({", ".join(f"%({name})s" for name in names)}) AND "ready" AND "status" = 'pending'
+        WHERE {those} AND "ready" AND "status" = 'pending'
             AND "attempt" = 0 AND "not_before" IS NULL AND "cancel_requested_at" IS NULL AND "execution_id" IS NULL
         RETURNING {_COLUMNS.text}
     """  # noqa: S608  (names of columns and of parameters)
