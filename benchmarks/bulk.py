@@ -34,7 +34,7 @@ from benchmarks.portfolio import add_projects, change, forget_archives, workspac
 
 FORMAT = "zip"
 """One thread each, so that processes are what is compared; a tar.gz of some size compresses with two."""
-FILES = 50
+FILES, NIGHT_FILES = 50, 5
 TWO_PROCESSES, OF_A_BARE_LOOP, SECOND_NIGHT = 1.8, 0.7, 0.03
 PLANNING, PLANNING_MEMORY = 1.1, 16e6
 PAUSE = 0.2
@@ -47,7 +47,7 @@ def measure(folder: Path, *, quick: bool) -> list[Row | Skipped]:
     user = User.objects.get(username="operator")
     with EmbeddedBroker(folder):
         rows = _archives(folder, user, count=40 if quick else 1000, pairs=1 if quick else 3)
-        rows += _nights(user, count=200 if quick else 2_000, changed=1 if quick else 10)
+        rows += _nights(user, count=200 if quick else 10_000, changed=1 if quick else 50)
     return rows + _planning(user, few=200 if quick else 1_000, many=1_000 if quick else 100_000)
 
 
@@ -83,10 +83,10 @@ def _archives(folder: Path, user: User, *, count: int, pairs: int) -> list[Row |
 def _nights(user: User, *, count: int, changed: int) -> list[Row | Skipped]:
     """Compare a night in which few projects have changed with the first one."""
     Project.objects.all().delete()
-    projects = add_projects(count, files=3, owner=user)
+    projects = add_projects(count, files=NIGHT_FILES, owner=user)
     with worker("backend.config.celery", "bulk"):
         all_of_them = _export(user)
-        change(projects[:: count // changed], files=3, owner=user)
+        change(projects[:: count // changed], files=NIGHT_FILES, owner=user)
         again = _export(user)
     last = BulkExport.objects.first()
     done = BulkExportItem.objects.filter(bulk_export=last, status="completed").count()
