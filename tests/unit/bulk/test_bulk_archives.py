@@ -154,6 +154,19 @@ def test_one_that_the_disk_does_not_take_goes_by_itself(world, monkeypatch):
         assert archive_storage.is_whole(archive)
 
 
+def test_they_go_together_into_a_storage_that_is_no_folder_too(world, settings):
+    settings.STORAGES = {
+        **settings.STORAGES,
+        archive_storage.ALIAS: {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    }
+    world.projects(4)
+    bulk = world.start()
+    assert world.work() == 2
+    assert set(items_of(bulk).values()) == {"completed"}
+    for archive in Archive.objects.all():
+        assert archive_storage.is_whole(archive)
+
+
 def test_nobody_exports_what_they_may_not_change_any_more(world):
     world.projects(3)
     bulk = world.start()

@@ -105,7 +105,7 @@ def end_if_over(bulk: BulkExport, *, now: datetime, reopened: bool = False) -> N
 
 def plan_key(bulk: BulkExport) -> str:
     """Return the key of the task that plans a bulk export."""
-    return f"bulk:{bulk.pk}:plan"
+    return _key(bulk, "plan")
 
 
 def plan_again(bulk: BulkExport) -> None:
@@ -160,8 +160,9 @@ def _enqueue(bulk: BulkExport, items: list[BulkExportItem]) -> None:
     )
 
 
-def _key(bulk: BulkExport, position: int | str) -> str:
-    return f"bulk:{bulk.pk}:{position}"
+def _key(bulk: BulkExport, what: int | str) -> str:
+    """Return the key of one of a bulk export's tasks: of an item by its position, or of the planning."""
+    return f"bulk:{bulk.pk}:{what}"
 
 
 def _fail_unplanned(bulk: BulkExport, *, now: datetime) -> None:

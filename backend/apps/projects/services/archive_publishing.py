@@ -40,7 +40,8 @@ class Publisher:
 
     def failed(self, target: Path) -> bool:
         """Say whether an archive that was taken could not be published; it waits for it."""
-        return self._taken[target].exception() is not None
+        taken = self._taken.get(target)
+        return taken is not None and taken.exception() is not None
 
 
 @contextmanager
