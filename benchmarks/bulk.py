@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import shutil
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +11,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from unittest.mock import patch
+from uuid import uuid4
 
 import django
 from django.db import connection
@@ -176,7 +176,7 @@ def _some() -> dict[str, object]:
 
 def _bare_loops(bare: ProcessPoolExecutor, places: Sequence[Path], target: Path, processes: int) -> float:
     """Package all the workspaces in so many processes that do nothing else, and return the seconds."""
-    shutil.rmtree(target, ignore_errors=True)
+    target = target / uuid4().hex
     # Both are there, have made their imports, and wait.
     list(bare.map(_nothing, range(processes * 8)))
     parts = [(list(places[number::processes]), target / str(number)) for number in range(processes)]

@@ -17,7 +17,6 @@ from django.utils import timezone
 from backend.apps.authentication.models import User
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.projects.models import Archive, GeneratedProject, Project
-from backend.apps.projects.services.archive_storage import archives_storage
 from backend.apps.projects.services.content import Content, content_file
 from benchmarks.trees import plain_loop, real_tree
 
@@ -47,9 +46,10 @@ def change(projects: Sequence[Project], *, files: int, owner: User) -> None:
 
 
 def forget_archives() -> None:
-    """Remove every archive, so that the next export packages anew."""
-    for path in Archive.objects.values_list("path", flat=True).iterator():
-        archives_storage().delete(path)
+    """Put every archive aside, so that the next export packages anew. They are not deleted: see `measure.in_turn`."""
+    folder = Path(settings.ARCHIVES_DIR)
+    if folder.exists():
+        folder.rename(folder.with_name(f"{folder.name}-{uuid4()}"))
     Archive.objects.all().delete()
     RepositoryExport.objects.update(archive_path="")
 

@@ -121,8 +121,6 @@ def _ours(count: int):
 
     def once() -> float:
         generator = ProjectGenerator(str(uuid4()), generation_id=str(uuid4()))
-        taken = seconds_of(lambda: generator.generate(templates=templates))
-        generator.cleanup()
-        return taken
+        return seconds_of(lambda: generator.generate(templates=templates))
 
     return once

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from backend.apps.projects.errors import GitFailed, InvalidPath, WorkspaceBusy
-from backend.apps.projects.services import fast_import, git_store
+from backend.apps.projects.services import git_store, pack_format, pack_writer
 from backend.apps.projects.services.content import Content, ContentFile, preview
 from backend.apps.projects.services.git_objects import Objects
 from backend.apps.projects.services.git_store import GitStore
@@ -269,8 +269,16 @@ def test_a_tree_that_lacks_a_file_is_not_used(store, workspace, monkeypatch):
 
 
 def test_git_that_breaks_off_is_an_error(store, workspace, monkeypatch):
-    monkeypatch.setattr(fast_import, "AUTHOR", b"no address")
-    with pytest.raises(GitFailed, match="fast-import"):
+    monkeypatch.setattr(pack_writer, "SIGNATURE", b"JUNK")
+    with pytest.raises(GitFailed, match="index-pack"):
+        commit(store, workspace)
+    assert git(store, "for-each-ref") == ""
+
+
+def test_a_pack_in_which_git_finds_other_objects_is_not_used(store, workspace, monkeypatch):
+    right = pack_format.identifier
+    monkeypatch.setattr(pack_writer, "identifier", lambda kind, data: right(kind, data + b"x" * (data == b"a\r\nb\n")))
+    with pytest.raises(GitFailed, match="in place of"):
         commit(store, workspace)
     assert git(store, "for-each-ref") == ""
 
@@ -278,7 +286,7 @@ def test_git_that_breaks_off_is_an_error(store, workspace, monkeypatch):
 def test_leavings_of_killed_imports_are_swept_once_they_are_old(store, workspace):
     store.create()
     packs = store.path / "objects" / "pack"
-    old = [store.path / "fast_import_crash_1", packs / "tmp_pack_a", packs / "pack-1.keep"]
+    old = [packs / "tmp_pack_a", packs / "pack-1.keep"]
     new = store.path / "objects" / "pack" / "tmp_pack_b"
     for path in (*old, new):
         path.touch()

@@ -22,7 +22,14 @@ from typing import IO, Any, BinaryIO
 from isal import igzip_threaded
 
 from backend.apps.projects.services.archive_publishing import Publisher, published
-from backend.apps.projects.services.content import Content, ContentFile, Reading, Tree, empty_directories
+from backend.apps.projects.services.content import (
+    ContentFile,
+    DeflatedFile,
+    Reading,
+    Tree,
+    digest_of,
+    empty_directories,
+)
 from backend.apps.projects.services.workspace import Entry
 from backend.apps.projects.services.zip_writer import AT_ONCE, ZipWriter
 from backend.errors import Conflict, InvalidInput
@@ -76,11 +83,11 @@ def write_archive(
     with published(target, publisher=publisher) as file:
         output = _Output(file)
         with BufferedWriter(output, BUFFER) as buffered:
-            content = pack(workspace, buffered, f"{top}/" if top else "")
-        if content_digest is not None and content.digest != content_digest:
+            found = pack(workspace, buffered, f"{top}/" if top else "")
+        if content_digest is not None and found != content_digest:
             raise Conflict("The files are no longer those that were generated.", hint="Generate the project again.")
     return ArchiveFile(
-        path=target, format=format, size=output.size, digest=output.hash.hexdigest(), content_digest=content.digest
+        path=target, format=format, size=output.size, digest=output.hash.hexdigest(), content_digest=found
     )
 
 
@@ -141,8 +148,9 @@ class _Zip:
     def directory(self, name: str) -> None:
         self._zip.add_directory(name)
 
-    def small_file(self, name: str, entry: Entry, data: bytes) -> None:
-        self._zip.add_small_file(name, data, executable=entry.executable)
+    def small_file(self, name: str, entry: Entry, data: bytes, stream: BinaryIO) -> None:
+        deflated = stream.deflated if isinstance(stream, DeflatedFile) else None
+        self._zip.add_small_file(name, data, executable=entry.executable, deflated=deflated)
 
     def file(self, name: str, entry: Entry, stream: _Watched) -> None:
         chunks = iter(lambda: stream.read(BUFFER), b"")
@@ -158,7 +166,7 @@ class _Tar:
     def directory(self, name: str) -> None:
         self._header(name, tarfile.DIRTYPE, 0o755, 0)
 
-    def small_file(self, name: str, entry: Entry, data: bytes) -> None:
+    def small_file(self, name: str, entry: Entry, data: bytes, _stream: BinaryIO) -> None:
         self._header(name, tarfile.REGTYPE, 0o755 if entry.executable else 0o644, entry.size)
         self._write(data)
         self._write(bytes(-entry.size % tarfile.BLOCKSIZE))
@@ -188,21 +196,24 @@ class _Tar:
 
 
 @lru_cache(maxsize=64)
-def _ustar_parts(kind: bytes, mode: int) -> tuple[bytes, bytes]:
-    """Return what of a header is the same for all names and sizes: before the size, and after the checksum."""
+def _ustar_parts(kind: bytes, mode: int) -> tuple[bytes, bytes, int]:
+    """Return what of a header is the same for all names and sizes: before the size, after the checksum, and its sum."""
     info = tarfile.TarInfo("")
     info.type, info.mode, info.mtime = kind, mode, SECONDS
     block = info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")
-    return block[100:124], block[156:]
+    time = b"%011o\0" % SECONDS
+    # The checksum's own eight bytes count as spaces.
+    return block[100:124], block[156:], sum(block[100:124]) + sum(time) + sum(block[156:]) + 8 * ord(" ")
 
 
 def _ustar_header(name: str, kind: bytes, mode: int, size: int) -> bytes:
     """Return the block that tarfile would make, without the checks that our entries have passed."""
     if kind == tarfile.DIRTYPE:
         name += "/"
-    owner, rest = _ustar_parts(kind, mode)
-    filled = b"%b%b%011o\0%011o\0        %b" % (name.encode().ljust(100, b"\0"), owner, size, SECONDS, rest)
-    return b"%b%06o\0 %b" % (filled[:148], sum(filled), rest)
+    owner, rest, same = _ustar_parts(kind, mode)
+    called, length = name.encode(), b"%011o\0" % size
+    checksum = same + sum(called) + sum(length)
+    return b"%b%b%b%011o\0%06o\0 %b" % (called.ljust(100, b"\0"), owner, length, SECONDS, checksum, rest)
 
 
 class _TarGz(_Tar):
@@ -215,8 +226,9 @@ class _TarGz(_Tar):
         super().__init__(compressed, stack)
 
 
-def _writer(kind: type[_Zip | _Tar]) -> Callable[[Tree, IO[bytes], str], Content]:
-    def write(tree: Tree, output: IO[bytes], prefix: str) -> Content:
+def _writer(kind: type[_Zip | _Tar]) -> Callable[[Tree, IO[bytes], str], str]:
+    def write(tree: Tree, output: IO[bytes], prefix: str) -> str:
+        """Write the archive, and return the digest of the content that was read for it."""
         entries = tuple(tree.entries())
         files = []
         with tree.reading() as opener, ExitStack() as stack:
@@ -230,14 +242,13 @@ def _writer(kind: type[_Zip | _Tar]) -> Callable[[Tree, IO[bytes], str], Content
                 with opener(entry.path) as stream:
                     if entry.size <= AT_ONCE:
                         data = _whole(stream, entry)
-                        archive.small_file(prefix + entry.path, entry, data)
-                        digest = hashlib.sha256(data).hexdigest()
-                        files.append(ContentFile(entry.path, entry.executable, entry.size, digest, preview=""))
+                        archive.small_file(prefix + entry.path, entry, data, stream)
+                        files.append((entry.path, entry.executable, hashlib.sha256(data).hexdigest()))
                         continue
                     watched = _Watched(stream, entry)
                     archive.file(prefix + entry.path, entry, watched)
-                    files.append(watched.finish())
-        return Content(files=tuple(files), empty_directories=empty_directories(entries))
+                    files.append((entry.path, entry.executable, watched.finish().digest))
+        return digest_of(files, empty=empty_directories(entries))
 
     return write
 

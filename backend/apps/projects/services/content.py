@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -29,6 +30,14 @@ class Tree(Protocol):
 
     def reading(self) -> AbstractContextManager[Callable[[str], BinaryIO]]:
         """Give a way to open its files for reading, one after the other, by their paths."""
+
+
+class DeflatedFile(BytesIO):
+    """A file whose bytes are at hand compressed too: `deflated` is what `zip_writer` would make of them."""
+
+    def __init__(self, data: bytes, deflated: bytes) -> None:
+        super().__init__(data)
+        self.deflated = deflated
 
 
 @dataclass(frozen=True)
@@ -57,15 +66,22 @@ class Content:
     @property
     def digest(self) -> str:
         """The SHA-256 of the sorted list of paths, modes and digests; empty directories included."""
-        lines = [
-            (file.path.encode(), b"100755" if file.executable else b"100644", file.digest.encode())
-            for file in self.files
-        ]
-        lines += [(path.encode(), b"40000", b"-") for path in self.empty_directories]
-        total = hashlib.sha256()
-        for path, mode, digest in sorted(lines):
-            total.update(mode + b" " + digest + b" " + path + b"\0")
-        return total.hexdigest()
+        return digest_of(
+            ((file.path, file.executable, file.digest) for file in self.files), empty=self.empty_directories
+        )
+
+
+def digest_of(files: Iterable[tuple[str, bool, str]], *, empty: Iterable[str]) -> str:
+    """Return the digest of a content by each file's path, whether it is executable, and SHA-256: see `Content`.
+
+    empty: the directories that hold nothing.
+    """
+    lines = [
+        (path.encode(), b"100755" if executable else b"100644", digest.encode()) for path, executable, digest in files
+    ]
+    lines += [(path.encode(), b"40000", b"-") for path in empty]
+    lines.sort()
+    return hashlib.sha256(b"".join([b"%b %b %b\0" % (mode, digest, path) for path, mode, digest in lines])).hexdigest()
 
 
 def content_file(path: str, data: bytes, *, executable: bool) -> ContentFile:

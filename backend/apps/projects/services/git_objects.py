@@ -14,8 +14,8 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader, RawIOBase
-from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, NamedTuple, cast
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 from git import Commit, Repo
 from gitdb.base import OInfo, OStream
@@ -33,6 +33,8 @@ LONGEST_LISTING = 256 * 1024 * 1024
 # Requests that are under way at once: they fit into the pipe, so neither side waits for the other for ever.
 AT_ONCE = 64
 _DANGEROUS = frozenset(["dotgit", "dot", "dotdot"])
+# No other name is dangerous: one that begins with a dot or a G, is empty, or has anything but plain characters.
+_worth_a_look = re.compile(r"(?:^|/)(?:[./gG]|$)|[^A-Za-z0-9_./-]")
 
 
 class TreeFile(NamedTuple):
@@ -70,9 +72,15 @@ class Objects:
 
     def files(self, tree: bytes) -> list[TreeFile]:
         """Return every file below a tree, in the order of the paths as UTF-8 bytes. Raises GitFailed."""
-        arguments = ("ls-tree", "-r", "-z", "--full-tree", tree.hex())
-        listed = run(*arguments, git_dir=self._git_dir, timeout=READING_SECONDS, output_limit=LONGEST_LISTING).output
-        return sorted(map(_tree_file, listed.split(b"\0")[:-1]), key=lambda file: file.path)
+        return sorted(map(_tree_file, self._listed("-r", tree)), key=lambda file: file.path)
+
+    def files_of(self, commit: str) -> list[TreeFile]:
+        """Return every file of a commit, as `files` does. Raises NotFound."""
+        return self.files(self.commit(commit).tree.binsha)
+
+    def trees(self, tree: bytes) -> set[bytes]:
+        """Return the ids of a tree and of all trees below it."""
+        return {tree, *(_tree_file(line).binsha for line in self._listed("-rtd", tree))}
 
     def contents(self, binshas: Sequence[bytes]) -> Iterator[bytes]:
         """Yield the contents of many blobs in their order. Raises NotFound."""
@@ -93,6 +101,19 @@ class Objects:
         """Return an object for reading; it has to be read to its end before the next is asked for. Raises NotFound."""
         kind, size = self._ask(b"contents", binsha)
         return OStream(binsha, kind, size, BufferedReader(_Body(self._process, size), CHUNK))
+
+    def size(self, binsha: bytes) -> int:
+        """Return the bytes of a blob. Raises NotFound."""
+        return self.info(binsha).size  # type: ignore[no-any-return]  # gitdb has no types
+
+    def open(self, binsha: bytes) -> BinaryIO:
+        """Open a blob as `stream` does."""
+        return self.stream(binsha).stream  # type: ignore[no-any-return]  # gitdb has no types
+
+    def _listed(self, flags: str, tree: bytes) -> list[bytes]:
+        arguments = ("ls-tree", flags, "-z", "--full-tree", tree.hex())
+        answer = run(*arguments, git_dir=self._git_dir, timeout=READING_SECONDS, output_limit=LONGEST_LISTING)
+        return answer.output.split(b"\0")[:-1]
 
     def _ask(self, what: bytes, binsha: bytes) -> tuple[bytes, int]:
         self._process.ask(what + b" " + binsha.hex().encode())
@@ -144,35 +165,48 @@ class _Body(RawIOBase):
             raise self._process.failed()
 
 
+class Source(Protocol):
+    """Where a commit's files can be had: `Objects` asks git for them, `PackedObjects` reads our own packs."""
+
+    def files_of(self, commit: str) -> list[TreeFile]:
+        """Return every file of a commit, in the order of the paths as UTF-8 bytes. Raises NotFound."""
+
+    def size(self, binsha: bytes) -> int:
+        """Return the bytes of a blob. Raises NotFound."""
+
+    def open(self, binsha: bytes) -> BinaryIO:
+        """Open a blob; it is closed before the next is asked for. Raises NotFound."""
+
+    def contents(self, binshas: Sequence[bytes]) -> Iterator[bytes]:
+        """Yield the contents of many blobs in their order. Raises NotFound."""
+
+
 class CommittedTree:
     """The files of a commit, and the empty directories that its generation had; read like a workspace."""
 
-    def __init__(self, objects: Objects, *, commit: str, empty_directories: Iterable[str] = ()) -> None:
-        self._objects = objects
+    def __init__(self, source: Source, *, commit: str, empty_directories: Iterable[str] = ()) -> None:
+        self._source = source
         self._files = {
-            _allowed(path): (binsha, bool(mode & stat.S_IXUSR))
-            for binsha, mode, path in objects.files(objects.commit(commit).tree.binsha)
+            _allowed(path): (binsha, bool(mode & stat.S_IXUSR)) for binsha, mode, path in source.files_of(commit)
         }
         self._empty = tuple(empty_directories)
 
     def entries(self) -> Iterator[Entry]:
         """Yield directories and files, sorted by path as UTF-8 bytes."""
-        directories = {str(parent) for path in self._files for parent in PurePosixPath(path).parents}
-        directories |= {str(parent) for path in self._empty for parent in PurePosixPath(path, "-").parents}
-        directories -= {"."}
+        directories = directories_above([*self._files, *(f"{path}/" for path in self._empty)])
         for path in sorted([*self._files, *directories]):
             if path in directories:
                 yield Entry(path, True, False, 0)
             else:
                 binsha, executable = self._files[path]
-                yield Entry(path, False, executable, self._objects.info(binsha).size)
+                yield Entry(path, False, executable, self._source.size(binsha))
 
     def contents(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes, bool]]:
         """Yield path, content and whether it is executable of many files, in their order. Raises NotFound."""
         missing = [path for path in paths if path not in self._files]
         if missing:
             raise NotFound(f"The commit has no file {missing[0]!r}.", path=missing[0])
-        found = self._objects.contents([self._files[path][0] for path in paths])
+        found = self._source.contents([self._files[path][0] for path in paths])
         for path, data in zip(paths, found, strict=True):
             yield path, data, self._files[path][1]
 
@@ -185,8 +219,18 @@ class CommittedTree:
         """Open a file for reading; close it before the next is opened. Raises NotFound."""
         if path not in self._files:
             raise NotFound(f"The commit has no file {path!r}.", path=path)
-        stream: BinaryIO = self._objects.stream(self._files[path][0]).stream
-        return stream
+        return self._source.open(self._files[path][0])
+
+
+def directories_above(paths: Iterable[str]) -> set[str]:
+    """Return every directory that these paths lie in; a path that ends with a slash is one of them."""
+    found: set[str] = set()
+    for path in paths:
+        above = path.rpartition("/")[0]
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
+    return found
 
 
 def _tree_file(line: bytes) -> TreeFile:
@@ -196,6 +240,8 @@ def _tree_file(line: bytes) -> TreeFile:
 
 
 def _allowed(path: str) -> str:
+    if not _worth_a_look.search(path):
+        return path
     for name in path.split("/"):
         rule = broken_rule(name)
         if rule in _DANGEROUS:

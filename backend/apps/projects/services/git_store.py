@@ -1,9 +1,9 @@
 """The history of a project: one bare repository, outside every workspace, and the making of commits in it.
 
-A commit is streamed from the workspace's descriptors through `git fast-import`: there is no index and no work tree, so
-no attribute, filter or ignore rule of the content can act, and every file is in the commit. Then the tree is read back
-and compared, because a commit with files missing would be the worst of failures. The same content, parent and time give
-the same commit.
+A commit is written from the workspace's descriptors into a pack: there is no index and no work tree, so no attribute,
+filter or ignore rule of the content can act, and every file is in the commit. Git checks the pack; then the tree is
+read back and compared, because a commit with files missing would be the worst of failures. The same content, parent and
+time give the same commit.
 
 A commit that only another host's store has is fetched when it is asked for, where hosts exchange commits
 (`commit_sharing`). It pushes nothing (`hosts` does) and records nothing in the database (`generations` does).
@@ -14,7 +14,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,11 +26,13 @@ from django.conf import settings
 from backend.apps.projects.errors import GitFailed
 from backend.apps.projects.services.changes import Changes
 from backend.apps.projects.services.commit_sharing import bring, has_name
+from backend.apps.projects.services.commit_writing import CommitWriter, StoredFile, WrittenCommit
 from backend.apps.projects.services.content import Content, ContentFile, Tree
-from backend.apps.projects.services.fast_import import EXECUTABLE, ImportedFile, Importer
-from backend.apps.projects.services.git_objects import COMMIT, CommittedTree, Objects, TreeFile, reading
+from backend.apps.projects.services.git_objects import COMMIT, CommittedTree, Objects, reading
 from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_words import clean
+from backend.apps.projects.services.pack_format import EXECUTABLE
+from backend.apps.projects.services.pack_reader import packed
 from backend.apps.projects.services.pack_storage import packs_storage
 from backend.apps.projects.services.workspace import Workspace
 from backend.errors import Conflict, InvalidInput, NotFound
@@ -40,12 +42,8 @@ IMPORT_SECONDS = 900.0
 LEFTOVER_SECONDS = 24 * 3600.0
 
 _OPTIONS = (
-    # The level of git's own single objects: quicker than the default, and still a smaller store than theirs.
-    "core.compression=1",
-    # A generation counts as soon as its commit is recorded: then it must survive a power cut, single objects too.
+    # A generation counts as soon as its commit is recorded: then it must survive a power cut.
     "core.fsync=committed,reference",
-    # Always a pack: single objects are synchronised one by one, which takes half a second for thirty files.
-    "fastimport.unpackLimit=1",
     # Many generations may be recorded at the same moment.
     "core.filesRefLockTimeout=10000",
     "core.packedRefsTimeout=10000",
@@ -169,16 +167,12 @@ class GitStore:
     def commit_tree(self, tree: Tree, *, message: str, parent: str | None, when: datetime) -> Commit:
         """Commit a tree that nobody changes; as `commit` does otherwise."""
         self._sweep()
-        temporary = f"refs/generations/new-{uuid4()}"
-        importer = Importer(reference=temporary, message=_message(message), parent=parent, when=when)
-        made, files, content = importer.run(tree, git_dir=self.path, options=_OPTIONS, timeout=IMPORT_SECONDS)
         with self.reading() as objects:
-            root = objects.commit(made).tree
-            _require_same(expected=files, objects=objects, root=root.binsha)
-            same_as_parent = parent is not None and objects.commit(parent).tree == root
-        kept = parent if same_as_parent and parent is not None else made
-        self._keep(kept, instead_of=temporary)
-        return Commit(commit=kept, tree=root.hexsha, content=content)
+            writer = self._writer(objects, message=message, parent=parent, when=when)
+            made, content = writer.write(tree)
+            _require_same(made, objects=objects)
+        self._keep(made.commit)
+        return Commit(commit=made.commit, tree=made.tree, content=content)
 
     def commit_changes(
         self, changes: Changes, *, base: str, message: str, parent: str | None, when: datetime
@@ -190,25 +184,16 @@ class GitStore:
         begin with, GitFailed.
         """
         self._sweep()
-        temporary = f"refs/generations/new-{uuid4()}"
-        importer = Importer(reference=temporary, message=_message(message), parent=parent, when=when)
         with self.reading() as objects:
             tree = objects.commit(base).tree.binsha
-            left = {file.path: file for file in objects.files(tree)}
-            made, files = importer.run_changes(
-                changes, base=tree, git_dir=self.path, options=_OPTIONS, timeout=IMPORT_SECONDS
-            )
-            for path in changes.removed:
-                left.pop(path, None)
-            left |= {file.path: TreeFile(file.identifier, file.mode, file.path) for file in files}
-            expected = [ImportedFile(file.path, file.mode, file.binsha) for file in sorted(left.values(), key=_path_of)]
-            root = objects.commit(made).tree
-            _require_same(expected=expected, objects=objects, root=root.binsha)
-            _require_content(changes.content, expected)
-            same_as_parent = parent is not None and objects.commit(parent).tree == root
-        kept = parent if same_as_parent and parent is not None else made
-        self._keep(kept, instead_of=temporary)
-        return Commit(commit=kept, tree=root.hexsha, content=changes.content)
+            files = [StoredFile(path, mode, binsha) for binsha, mode, path in objects.files(tree)]
+            writer = self._writer(objects, message=message, parent=parent, when=when)
+            known = {*(file.identifier for file in files), *objects.trees(tree)}
+            made = writer.write_changes(changes, base=files, known=known)
+            _require_same(made, objects=objects)
+            _require_content(changes.content, made.files)
+        self._keep(made.commit)
+        return Commit(commit=made.commit, tree=made.tree, content=changes.content)
 
     def log(self, commit: str, *, limit: int = 100) -> list[LogEntry]:
         """Return a commit and what came before it, newest first. Raises NotFound."""
@@ -259,8 +244,22 @@ class GitStore:
     def tree(self, commit: str, *, empty_directories: tuple[str, ...] = ()) -> Iterator[CommittedTree]:
         """Open the tree of a commit for reading, one file at a time. Raises NotFound."""
         self.bring(commit)
-        with self.reading() as objects:
-            yield CommittedTree(objects, commit=commit, empty_directories=empty_directories)
+        with ExitStack() as stack:
+            try:
+                found = stack.enter_context(self.packed_tree(commit, empty_directories=empty_directories))
+            except NotFound:
+                objects = stack.enter_context(self.reading())
+                found = CommittedTree(objects, commit=commit, empty_directories=empty_directories)
+            yield found
+
+    @contextmanager
+    def packed_tree(self, commit: str, *, empty_directories: tuple[str, ...] = ()) -> Iterator[CommittedTree]:
+        """Open the tree of a commit that lies in packs of our own, without git.
+
+        Raises NotFound for another: git has packed it anew, or it is another host's.
+        """
+        with packed(self.path) as source:
+            yield CommittedTree(source, commit=commit, empty_directories=empty_directories)
 
     @contextmanager
     def reading(self) -> Iterator[Objects]:
@@ -272,16 +271,28 @@ class GitStore:
 
     def _sweep(self) -> None:
         """Remove what imports that were killed have left behind, once it is old enough to be nobody's."""
-        for pattern in ("fast_import_crash_*", "objects/pack/tmp_*", "objects/pack/*.keep"):
+        for pattern in ("objects/pack/tmp_*", "objects/pack/*.keep"):
             for left in self.path.glob(pattern):
                 with suppress(FileNotFoundError):
                     if time.time() - left.stat().st_mtime > LEFTOVER_SECONDS:
                         left.unlink()
 
-    def _keep(self, commit: str, *, instead_of: str) -> None:
-        """Give the commit a name for good, so that no clean-up of git's takes it, and drop the temporary one."""
-        lines = f"update refs/generations/{commit} {commit}\ndelete {instead_of}\n"
-        run("update-ref", "--stdin", git_dir=self.path, options=_OPTIONS, given=lines.encode())
+    def _writer(self, objects: Objects, *, message: str, parent: str | None, when: datetime) -> CommitWriter:
+        return CommitWriter(
+            git_dir=self.path,
+            options=_OPTIONS,
+            timeout=IMPORT_SECONDS,
+            message=_message(message),
+            when=when,
+            label=str(uuid4()),
+            parent=parent,
+            parent_tree=objects.commit(parent).tree.hexsha if parent is not None else None,
+        )
+
+    def _keep(self, commit: str) -> None:
+        """Give the commit a name for good, so that no clean-up of git's takes it."""
+        line = f"update refs/generations/{commit} {commit}\n"
+        run("update-ref", "--stdin", git_dir=self.path, options=_OPTIONS, given=line.encode())
 
 
 def _history(objects: Objects, commit: str) -> Iterator[LogEntry]:
@@ -306,11 +317,7 @@ def _message(message: str) -> str:
     return kept + "\n"
 
 
-def _path_of(file: TreeFile) -> str:
-    return file.path
-
-
-def _require_content(content: Content, files: list[ImportedFile]) -> None:
+def _require_content(content: Content, files: list[StoredFile]) -> None:
     """Raise Conflict unless the files have the names and modes of the content."""
     if [(file.path, file.mode == EXECUTABLE) for file in files] != [
         (file.path, file.executable) for file in content.files
@@ -321,10 +328,12 @@ def _require_content(content: Content, files: list[ImportedFile]) -> None:
         )
 
 
-def _require_same(*, expected: list[ImportedFile], objects: Objects, root: bytes) -> None:
-    """Raise GitFailed unless the tree that git holds has exactly the files that were read."""
-    found = [(path, mode, binsha) for binsha, mode, path in objects.files(root)]
-    if found != [(file.path, file.mode, file.identifier) for file in expected]:
+def _require_same(made: WrittenCommit, *, objects: Objects) -> None:
+    """Raise GitFailed unless the commit that git holds has exactly the files that were read."""
+    root = objects.commit(made.commit).tree
+    found = [StoredFile(path, mode, binsha) for binsha, mode, path in objects.files(root.binsha)]
+    if root.hexsha != made.tree or found != made.files:
         raise GitFailed(
-            f"The commit has {len(found)} files that do not equal the {len(expected)} of the workspace; it is not used."
+            f"The commit has {len(found)} files that do not equal the {len(made.files)} of the workspace; "
+            "it is not used."
         )

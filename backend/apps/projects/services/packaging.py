@@ -6,6 +6,7 @@ kept. How an archive is written is `archives`', where it is kept `archive_storag
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from backend.apps.projects.selectors import get_project, newest_generation
 from backend.apps.projects.services import archive_storage
 from backend.apps.projects.services.archive_publishing import Publisher
 from backend.apps.projects.services.archives import ArchiveFile, write_archive
+from backend.apps.projects.services.content import Tree
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.organisation_limits import require_storage_for_archive
 from backend.apps.projects.services.workspace import Workspace
@@ -127,17 +129,19 @@ def _named(project: Project, generation_id: str) -> GeneratedProject:
 def _write(
     target: Path, *, project: Project, generation: GeneratedProject, format: str, publisher: Publisher | None
 ) -> ArchiveFile:
-    """Package the workspace if it still is what was committed, else the commit itself."""
-    digest = generation.content_digest
-    workspace = Workspace(Path(settings.GENERATED_PROJECTS_DIR) / str(generation.pk))
-    try:
-        return write_archive(
-            workspace=workspace, target=target, format=format, content_digest=digest, publisher=publisher
-        )
-    except (Conflict, NotFound, InvalidPath):
-        # The workspace is gone, or no longer what was committed. The store has it all.
-        store = GitStore.for_project(project.pk)
-        with store.tree(generation.commit, empty_directories=tuple(generation.empty_directories)) as tree:
-            return write_archive(
-                workspace=tree, target=target, format=format, content_digest=digest, publisher=publisher
-            )
+    """Package what was committed: from the store, where it lies compressed already, else from where it still is.
+
+    The workspace comes second: quicker than asking git for what git has packed anew, if it still holds just that.
+    """
+    store, digest = GitStore.for_project(project.pk), generation.content_digest
+    empty = tuple(generation.empty_directories)
+
+    def write_from(tree: Tree) -> ArchiveFile:
+        return write_archive(workspace=tree, target=target, format=format, content_digest=digest, publisher=publisher)
+
+    with suppress(Conflict, NotFound), store.packed_tree(generation.commit, empty_directories=empty) as tree:
+        return write_from(tree)
+    with suppress(Conflict, NotFound, InvalidPath):
+        return write_from(Workspace(Path(settings.GENERATED_PROJECTS_DIR) / str(generation.pk)))
+    with store.tree(generation.commit, empty_directories=empty) as tree:
+        return write_from(tree)

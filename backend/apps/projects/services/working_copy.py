@@ -8,11 +8,10 @@ can set); one that was tampered with is written again, and what does not belong 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 
 from backend.apps.projects.services.content import Content, ContentFile
 from backend.apps.projects.services.directory_io import Entry
-from backend.apps.projects.services.git_objects import CommittedTree
+from backend.apps.projects.services.git_objects import CommittedTree, directories_above
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.structure import Plan
 from backend.apps.projects.services.workspace import NewFile, Workspace
@@ -40,7 +39,9 @@ def bring_to(
     untouched = _untouched(there, recorded, sealed_at=workspace.sealed_at(seal))
     wanted = [file for file in content.files if untouched.get(file.path) != (file.digest, file.executable)]
     planned = {file.path: file for file in plan.files}
-    directories = _directories(content)
+    directories = directories_above(
+        [*(file.path for file in content.files), *(f"{path}/" for path in content.empty_directories)]
+    )
     files = {file.path for file in content.files}
     workspace.rearrange(
         files=[planned[file.path] for file in wanted if file.path in planned],
@@ -62,16 +63,6 @@ def _untouched(there: list[Entry], recorded: Content | None, *, sealed_at: int) 
         # A clock has its grain: what changed in the moment of the seal may have changed after it.
         if file and 0 < entry.changed_ns < sealed_at and (entry.size, entry.executable) == (file.size, file.executable):
             found[entry.path] = (file.digest, file.executable)
-    return found
-
-
-def _directories(content: Content) -> set[str]:
-    found: set[str] = set(content.empty_directories)
-    for path in chain((file.path for file in content.files), content.empty_directories):
-        above = path.rpartition("/")[0]
-        while above and above not in found:
-            found.add(above)
-            above = above.rpartition("/")[0]
     return found
 
 

@@ -64,12 +64,13 @@ class _Member:
         return struct.pack(f"<II{sizes}", 0x08074B50, self.crc, self.compressed, self.size)
 
     def central_header(self) -> bytes:
-        numbers = (self.size, self.compressed, self.offset)
-        extra = b"".join(struct.pack("<Q", number) for number in numbers if number >= LIMIT_32)
-        size, compressed, offset = (min(number, LIMIT_32) for number in numbers) if extra else numbers
-        if extra:
+        size, compressed, offset = numbers = (self.size, self.compressed, self.offset)
+        extra, version = b"", self._version
+        if max(numbers) >= LIMIT_32:
+            extra = b"".join(struct.pack("<Q", number) for number in numbers if number >= LIMIT_32)
             extra = struct.pack("<HH", 1, len(extra)) + extra
-        version = VERSION_64 if extra else self._version
+            size, compressed, offset = (min(number, LIMIT_32) for number in numbers)
+            version = VERSION_64
         head = _CENTRAL.pack(
             *(0x02014B50, UNIX | version, version, self.flags, self.method, MIDNIGHT, NEW_YEAR_1980),
             *(self.crc, compressed, size, len(self.name), len(extra), 0, 0, 0, self.attributes, offset),
@@ -87,7 +88,7 @@ class ZipWriter:
     def __init__(self, output: IO[bytes]) -> None:
         self._output = output
         self._written = 0
-        self._members: list[_Member] = []
+        self._directory: list[bytes] = []
 
     def add_directory(self, name: str) -> None:
         """Add a directory; its name has no slash at its end."""
@@ -95,6 +96,7 @@ class ZipWriter:
         # The directory bit of those systems that know no modes.
         member.attributes |= 0x10
         self._write(member.local_header(known=True))
+        self._directory.append(member.central_header())
 
     def add_file(self, name: str, chunks: Iterator[bytes], *, size: int, executable: bool) -> None:
         """Add a file of `size` bytes, of which each chunk has at most AT_ONCE."""
@@ -104,17 +106,20 @@ class ZipWriter:
         member = self._member(name, _EXECUTABLE if executable else _PLAIN, method=DEFLATED)
         self._in_parts(member, chunks, size=size)
 
-    def add_small_file(self, name: str, data: bytes, *, executable: bool) -> None:
-        """Add a file of at most AT_ONCE bytes, which are compressed at once."""
+    def add_small_file(self, name: str, data: bytes, *, executable: bool, deflated: bytes | None = None) -> None:
+        """Add a file of at most AT_ONCE bytes, which are compressed at once.
+
+        deflated: the same bytes compressed by raw deflate at LEVEL, where somebody has them.
+        """
         member = self._member(name, _EXECUTABLE if executable else _PLAIN, method=DEFLATED)
-        self._at_once(member, data)
+        self._at_once(member, data, deflated)
 
     def finish(self) -> None:
         """Write the directory of all that was added."""
         start = self._written
-        for member in self._members:
-            self._write(member.central_header())
-        length, count = self._written - start, len(self._members)
+        for header in self._directory:
+            self._write(header)
+        length, count = self._written - start, len(self._directory)
         if start >= LIMIT_32 or length >= LIMIT_32 or count >= LIMIT_16:
             end = self._written
             self._write(struct.pack("<IQHHII", 0x06064B50, 44, UNIX | VERSION_64, VERSION_64, 0, 0))
@@ -126,16 +131,15 @@ class ZipWriter:
 
     def _member(self, name: str, mode: int, *, method: int) -> _Member:
         flags = 0 if name.isascii() else UTF8_FLAG
-        member = _Member(name.encode(), mode << 16, flags, method, offset=self._written)
-        self._members.append(member)
-        return member
+        return _Member(name.encode(), mode << 16, flags, method, offset=self._written)
 
-    def _at_once(self, member: _Member, data: bytes) -> None:
-        body = isal_zlib.compress(data, LEVEL, wbits=-15)
+    def _at_once(self, member: _Member, data: bytes, deflated: bytes | None) -> None:
+        body = isal_zlib.compress(data, LEVEL, wbits=-15) if deflated is None else deflated
         if len(body) >= len(data):
             member.method, body = STORED, data
         member.crc, member.size, member.compressed = isal_zlib.crc32(data), len(data), len(body)
         self._write(member.local_header(known=True) + body)
+        self._directory.append(member.central_header())
 
     def _in_parts(self, member: _Member, chunks: Iterator[bytes], *, size: int) -> None:
         member.flags |= DESCRIPTOR_FLAG
@@ -150,6 +154,7 @@ class ZipWriter:
         self._write(deflate.flush())
         member.compressed = self._written - start
         self._write(member.descriptor())
+        self._directory.append(member.central_header())
 
     def _write(self, data: bytes) -> None:
         self._output.write(data)

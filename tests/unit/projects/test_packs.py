@@ -1,0 +1,308 @@
+"""Packs of our own: git reads what we write, we read what we wrote, and nothing else is taken for ours."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.apps.projects.errors import InvalidPath
+from backend.apps.projects.services import git_objects, pack_reader
+from backend.apps.projects.services.archives import write_archive
+from backend.apps.projects.services.changes import Changes, changes_to
+from backend.apps.projects.services.commit_writing import StoredFile, add_trees
+from backend.apps.projects.services.git_store import GitStore
+from backend.apps.projects.services.pack_format import (
+    BLOB,
+    COMMIT,
+    DIRECTORY,
+    EXECUTABLE,
+    OWN,
+    PLAIN,
+    TREE,
+    object_head,
+    parsed_head,
+    parsed_index,
+    tree_entries,
+)
+from backend.apps.projects.services.pack_reader import packed
+from backend.apps.projects.services.pack_writer import PackWriter
+from backend.apps.projects.services.paths import broken_rule
+from backend.apps.projects.services.repacking import repack_if_needed
+from backend.apps.projects.services.structure import Plan
+from backend.apps.projects.services.workspace import NewFile, Workspace
+from backend.errors import NotFound
+
+WHEN = datetime(2026, 1, 2, tzinfo=UTC)
+LARGE = os.urandom(700_000) * 3
+FILES = {
+    "README.md": b"# hi\n",
+    "a/__init__.py": b"",
+    "a/b/__init__.py": b"",
+    "a.b/first": b"1",
+    "a/run": b"#!/bin/sh\n",
+    "copy.bin": LARGE,
+    "large.bin": LARGE,
+    "noise.bin": os.urandom(30_000),
+    "text.txt": b"the same words " * 9000,
+    "\u65e5\u672c/\u00fc.txt": b"2",
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return GitStore(tmp_path / "store.git")
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    workspace = Workspace(tmp_path / "workspace")
+    workspace.write_many([NewFile(path, data, executable=path.endswith("run")) for path, data in FILES.items()])
+    return workspace
+
+
+@pytest.fixture
+def made(store, workspace):
+    return store.commit(workspace, message="first", parent=None, when=WHEN)
+
+
+def git(store: GitStore, *arguments: str) -> str:
+    done = subprocess.run(["git", "--git-dir", str(store.path), *arguments], check=True, capture_output=True)
+    return done.stdout.decode()
+
+
+def packs(store: GitStore):
+    return sorted((store.path / "objects" / "pack").glob("pack-*.pack"))
+
+
+def objects(store: GitStore) -> int:
+    return sum(len(parsed_index(pack.with_suffix(".idx").read_bytes())[0]) for pack in packs(store))
+
+
+def contents(tree) -> dict[str, bytes]:
+    return {path: data for path, data, _ in tree.contents([e.path for e in tree.entries() if not e.is_directory])}
+
+
+def changed(store, made, *files: NewFile, remove=()) -> tuple[Changes, str]:
+    changes = changes_to(base=made.content, plan=Plan(files=files), keep=True, remove=remove)
+    return changes, store.commit_changes(changes, base=made.commit, message="x", parent=made.commit, when=WHEN).commit
+
+
+def test_what_was_written_is_read_back_without_git(store, made):
+    with store.packed_tree(made.commit) as tree:
+        assert contents(tree) == FILES
+        with tree.open("copy.bin") as stream:
+            assert stream.read(10) == LARGE[:10]
+            assert stream.read() == LARGE[10:]
+        assert {entry.path for entry in tree.entries() if entry.executable} == {"a/run"}
+
+
+def test_git_agrees_with_every_object(store, made):
+    # Three files are the same as another, and once in the pack: 8 blobs, 5 trees, the commit and the pack's own label.
+    assert objects(store) == 8 + 5 + 1 + 1
+    assert git(store, "fsck", "--strict", "--no-dangling") == ""
+    listed = git(store, "ls-tree", "-r", "-z", "--name-only", made.commit).split("\0")[:-1]
+    assert sorted(listed) == sorted(FILES)
+
+
+def test_only_what_is_new_is_written(store, made):
+    before = objects(store)
+    _, commit = changed(store, made, NewFile("a/b/new.py", b"new"), NewFile("again.txt", FILES["text.txt"]))
+    # A blob, the trees of a/b, a and the root, the commit and the label.
+    assert objects(store) - before == 1 + 3 + 1 + 1
+    assert len(packs(store)) == 2
+    with store.packed_tree(commit) as tree:
+        assert contents(tree) == {**FILES, "a/b/new.py": b"new", "again.txt": FILES["text.txt"]}
+    assert git(store, "fsck", "--strict", "--no-dangling") == ""
+
+
+def test_nothing_is_written_for_the_same_tree(store, workspace, made):
+    assert store.commit(workspace, message="again", parent=made.commit, when=WHEN).commit == made.commit
+    assert changed(store, made, NewFile("README.md", FILES["README.md"]))[1] == made.commit
+    assert len(packs(store)) == 1
+
+
+def test_a_large_file_that_the_store_has_is_not_kept_twice(tmp_path):
+    with (tmp_path / "pack").open("w+b") as file:
+        first = PackWriter(file, label=b"1")
+        name = first.add_blob(iter([LARGE]), size=len(LARGE))
+        length = file.tell()
+        assert first.add_blob(iter([LARGE[:9], LARGE[9:]]), size=len(LARGE)) == name
+        assert file.tell() == length
+        assert len(first.identifiers) == 2
+    with (tmp_path / "other").open("w+b") as file:
+        second = PackWriter(file, label=b"2", known={name})
+        length = file.tell()
+        assert second.add_blob(iter([LARGE]), size=len(LARGE)) == name
+        assert (file.tell(), len(second.identifiers)) == (length, 1)
+
+
+def test_the_same_commit_as_git_makes(store, workspace, made, tmp_path):
+    index = {**os.environ, "GIT_INDEX_FILE": str(tmp_path / "index"), "GIT_DIR": str(tmp_path / "other.git")}
+    who = {
+        f"GIT_{role}_{what}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", "Repomill"), ("EMAIL", "repomill@localhost"), ("DATE", f"@{WHEN.timestamp():.0f}"))
+    }
+
+    def run(*arguments: str, given: bytes = b"") -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=workspace.root, env={**index, **who, "TZ": "UTC"}, input=given,
+            check=True, capture_output=True,
+        )  # fmt: skip
+        return done.stdout.decode().strip()
+
+    run("init", "--quiet", "--bare")
+    run("--work-tree=.", "add", "--all")
+    tree = run("write-tree")
+    assert (made.tree, made.commit) == (tree, run("commit-tree", tree, given=b"first\n"))
+
+
+@pytest.mark.parametrize("format", ["zip", "tar", "tar.gz"])
+def test_an_archive_is_the_same_whoever_has_packed_the_commit(store, workspace, made, tmp_path, format):
+    _, commit = changed(store, made, NewFile("README.md", b"# new\n"), remove=["noise.bin"])
+
+    def archive(name: str) -> str:
+        with store.tree(commit) as tree:
+            return write_archive(workspace=tree, target=tmp_path / name, format=format).digest
+
+    with store.packed_tree(commit) as tree:
+        own = write_archive(workspace=tree, target=tmp_path / "own", format=format).digest
+    assert archive("ours") == own
+    assert repack_if_needed(store, most_packs=1)
+    with pytest.raises(NotFound), store.packed_tree(commit):
+        pass
+    assert archive("gits") == own
+
+
+def test_packs_that_are_not_ours_are_left_to_git(store, made, monkeypatch):
+    monkeypatch.setattr(pack_reader, "OWN", OWN.replace(b"level", b"other"))
+    with pytest.raises(NotFound), store.packed_tree(made.commit):
+        pass
+    assert store.file(made.commit, "README.md") == b"# hi\n"
+
+
+def test_of_too_many_packs_none_are_opened(store, made, monkeypatch):
+    monkeypatch.setattr(pack_reader, "MOST_PACKS", 0)
+    with pytest.raises(NotFound), store.packed_tree(made.commit):
+        pass
+    assert store.file(made.commit, "README.md") == b"# hi\n"
+
+
+def test_a_pack_that_goes_meanwhile_is_passed_over(store, made):
+    for pack in packs(store):
+        pack.chmod(0o600)
+        pack.unlink()
+    with pytest.raises(NotFound), store.packed_tree(made.commit):
+        pass
+
+
+def test_damage_never_gives_other_content(store, made):
+    (pack,) = packs(store)
+    pack.chmod(0o600)
+    whole = pack.read_bytes()
+    found = 0
+    for at in [*range(400), *range(400, len(whole), len(whole) // 150), *range(len(whole) - 300, len(whole))]:
+        pack.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        try:
+            with store.packed_tree(made.commit) as tree:
+                read = contents(tree)
+        except (NotFound, InvalidPath):
+            found += 1
+        else:
+            # A checksum at the pack's end that nobody needs, or the number of objects in its head.
+            assert read == FILES
+    assert found > 500
+
+
+@pytest.mark.parametrize("left", [0, 5, 40, 3000, 30_000])
+def test_a_pack_that_ends_too_early_is_damaged(store, made, left):
+    (pack,) = packs(store)
+    pack.chmod(0o600)
+    os.truncate(pack, left)
+    with pytest.raises(NotFound), store.packed_tree(made.commit) as tree:
+        contents(tree)
+
+
+@pytest.mark.parametrize("left", [0, 5, 1030, 1200])
+def test_an_index_that_is_none_is_passed_over(store, made, left):
+    index = packs(store)[0].with_suffix(".idx")
+    index.chmod(0o600)
+    os.truncate(index, left)
+    with pytest.raises(NotFound), store.packed_tree(made.commit):
+        pass
+
+
+def test_what_is_no_commit_is_not_found(store, made):
+    for wrong in (made.tree, "0" * 40, "main", ""):
+        with pytest.raises(NotFound), store.packed_tree(wrong):
+            pass
+    with packed(store.path) as source, pytest.raises(NotFound):
+        source.open(bytes.fromhex(made.commit))
+
+
+def planted(store: GitStore, tree: bytes) -> str:
+    """Install a commit whose tree holds what no workspace would."""
+    store.create()
+    with (store.path / "planted").open("w+b") as file:
+        pack = PackWriter(file, label=tree)
+        pack.add(BLOB, b"x")
+        root = pack.add(TREE, tree)
+        commit = pack.add(
+            COMMIT, b"tree %b\nauthor a <a> 0 +0000\ncommitter a <a> 0 +0000\n\nx\n" % root.hex().encode()
+        )
+        pack.install(store.path, options=(), timeout=60)
+    return commit.hex()
+
+
+@pytest.mark.parametrize("name", [".git", ".GIT", "git~1", "GIT~1", ".g\u200cit", ".git ", ".git::$INDEX", "..", "."])
+def test_names_that_lead_elsewhere_are_refused(store, name):
+    blob = PackWriter(io.BytesIO(), label=b"").add(BLOB, b"x")
+    commit = planted(store, b"100644 %b\0%b" % (name.encode(), blob))
+    with pytest.raises(InvalidPath), store.packed_tree(commit):
+        pass
+
+
+@given(st.text(alphabet=".gGiItT~1 :\u200c\u0131aZ-_/$", max_size=8))
+def test_every_dangerous_name_is_worth_a_look(path):
+    for name in path.split("/"):
+        if broken_rule(name) in {"dotgit", "dot", "dotdot"}:
+            assert git_objects._worth_a_look.search(path)
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 2047, 2048, 2**20, 2**31, 2**40])
+@pytest.mark.parametrize("kind", [COMMIT, TREE, BLOB])
+def test_heads(kind, size):
+    head = object_head(kind, size)
+    assert parsed_head(b"xx" + head + b"yy", 2) == (kind, size, 2 + len(head))
+
+
+def test_directories_are_sorted_as_git_does():
+    trees: list[bytes] = []
+
+    class Noting(PackWriter):
+        def add(self, kind: int, data: bytes) -> bytes:
+            trees.append(data)
+            return super().add(kind, data)
+
+    pack = Noting(io.BytesIO(), label=b"")
+    files = [StoredFile(path, PLAIN, b"\1" * 20) for path in ("a.b", "a/x", "a0")]
+    add_trees(pack, [*files, StoredFile("z", EXECUTABLE, b"\2" * 20)])
+    assert [(mode, name) for mode, name, _ in tree_entries(trees[-1])] == [
+        (PLAIN, b"a.b"),
+        (DIRECTORY, b"a"),
+        (PLAIN, b"a0"),
+        (EXECUTABLE, b"z"),
+    ]
+
+
+def test_an_index_of_a_pack_that_is_too_large_is_refused():
+    begins = (1 << 31).to_bytes(4, "big")
+    index = b"\377tOc\0\0\0\2" + bytes(4 * 255) + (1).to_bytes(4, "big") + bytes(20) + bytes(4) + begins
+    with pytest.raises(ValueError, match="too large"):
+        parsed_index(index)
