@@ -15,7 +15,7 @@ from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.services import git_objects, pack_reader
 from backend.apps.projects.services.archives import write_archive
 from backend.apps.projects.services.changes import Changes, changes_to
-from backend.apps.projects.services.commit_writing import StoredFile, add_trees
+from backend.apps.projects.services.commit_writing import StoredFile, trees_of
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.pack_format import (
     BLOB,
@@ -25,13 +25,14 @@ from backend.apps.projects.services.pack_format import (
     OWN,
     PLAIN,
     TREE,
+    identifier,
     object_head,
     parsed_head,
     parsed_index,
     tree_entries,
 )
 from backend.apps.projects.services.pack_reader import packed
-from backend.apps.projects.services.pack_writer import PackWriter
+from backend.apps.projects.services.pack_writer import PackWriter, installing
 from backend.apps.projects.services.paths import broken_rule
 from backend.apps.projects.services.repacking import repack_if_needed
 from backend.apps.projects.services.structure import Plan
@@ -103,8 +104,8 @@ def test_what_was_written_is_read_back_without_git(store, made):
 
 
 def test_git_agrees_with_every_object(store, made):
-    # Three files are the same as another, and once in the pack: 8 blobs, 5 trees, the commit and the pack's own label.
-    assert objects(store) == 8 + 5 + 1 + 1
+    # 8 blobs (of three files there are two), 5 trees, the commit, the pack's own label, and two in others' places.
+    assert objects(store) == 8 + 5 + 1 + 1 + 2
     assert git(store, "fsck", "--strict", "--no-dangling") == ""
     listed = git(store, "ls-tree", "-r", "-z", "--name-only", made.commit).split("\0")[:-1]
     assert sorted(listed) == sorted(FILES)
@@ -113,8 +114,8 @@ def test_git_agrees_with_every_object(store, made):
 def test_only_what_is_new_is_written(store, made):
     before = objects(store)
     _, commit = changed(store, made, NewFile("a/b/new.py", b"new"), NewFile("again.txt", FILES["text.txt"]))
-    # A blob, the trees of a/b, a and the root, the commit and the label.
-    assert objects(store) - before == 1 + 3 + 1 + 1
+    # A blob, the trees of a/b, a and the root, the commit, the label, and one in the place of what is there already.
+    assert objects(store) - before == 1 + 3 + 1 + 1 + 1
     assert len(packs(store)) == 2
     with store.packed_tree(commit) as tree:
         assert contents(tree) == {**FILES, "a/b/new.py": b"new", "again.txt": FILES["text.txt"]}
@@ -127,19 +128,35 @@ def test_nothing_is_written_for_the_same_tree(store, workspace, made):
     assert len(packs(store)) == 1
 
 
-def test_a_large_file_that_the_store_has_is_not_kept_twice(tmp_path):
-    with (tmp_path / "pack").open("w+b") as file:
-        first = PackWriter(file, label=b"1")
-        name = first.add_blob(iter([LARGE]), size=len(LARGE))
-        length = file.tell()
-        assert first.add_blob(iter([LARGE[:9], LARGE[9:]]), size=len(LARGE)) == name
-        assert file.tell() == length
-        assert len(first.identifiers) == 2
-    with (tmp_path / "other").open("w+b") as file:
-        second = PackWriter(file, label=b"2", known={name})
-        length = file.tell()
-        assert second.add_blob(iter([LARGE]), size=len(LARGE)) == name
-        assert (file.tell(), len(second.identifiers)) == (length, 1)
+def test_a_large_file_that_is_there_is_not_kept_twice():
+    written = io.BytesIO()
+    first = PackWriter(written.write, count=2, label=b"1")
+    name = first.add_blob(iter([LARGE]), size=len(LARGE))
+    length = written.tell()
+    assert first.add_blob(iter([LARGE[:9], LARGE[9:]]), size=len(LARGE)) == name
+    assert written.tell() == length
+    assert len(first.identifiers) == 2
+    second = PackWriter(written.write, count=1, label=b"2", known={name})
+    length = written.tell()
+    assert second.add_blob(iter([LARGE]), size=len(LARGE)) == name
+    assert (written.tell(), len(second.identifiers)) == (length, 1)
+
+
+def test_small_objects_take_the_places_of_those_that_are_the_same(store, tmp_path):
+    store.create()
+    with installing(store.path, count=5, label=b"x", timeout=60) as installation:
+        for data in (b"1", b"1", b"2", b"1"):
+            installation.writer.add(BLOB, data)
+        installation.finish()
+    assert objects(store) == 6
+    assert git(store, "fsck", "--strict", "--no-dangling", "--no-reflogs").strip() == ""
+
+
+def test_of_a_pack_that_is_not_finished_nothing_is_in_the_store(store):
+    store.create()
+    with installing(store.path, count=2, label=b"x", timeout=60) as installation:
+        installation.writer.add(BLOB, b"1")
+    assert packs(store) == []
 
 
 def test_the_same_commit_as_git_makes(store, workspace, made, tmp_path):
@@ -249,20 +266,20 @@ def test_what_is_no_commit_is_not_found(store, made):
 def planted(store: GitStore, tree: bytes) -> str:
     """Install a commit whose tree holds what no workspace would."""
     store.create()
-    with (store.path / "planted").open("w+b") as file:
-        pack = PackWriter(file, label=tree)
+    with installing(store.path, count=3, label=tree, timeout=60) as installation:
+        pack = installation.writer
         pack.add(BLOB, b"x")
         root = pack.add(TREE, tree)
         commit = pack.add(
             COMMIT, b"tree %b\nauthor a <a> 0 +0000\ncommitter a <a> 0 +0000\n\nx\n" % root.hex().encode()
         )
-        pack.install(store.path, options=(), timeout=60)
+        installation.finish()
     return commit.hex()
 
 
 @pytest.mark.parametrize("name", [".git", ".GIT", "git~1", "GIT~1", ".g\u200cit", ".git ", ".git::$INDEX", "..", "."])
 def test_names_that_lead_elsewhere_are_refused(store, name):
-    blob = PackWriter(io.BytesIO(), label=b"").add(BLOB, b"x")
+    blob = identifier(BLOB, b"x")
     commit = planted(store, b"100644 %b\0%b" % (name.encode(), blob))
     with pytest.raises(InvalidPath), store.packed_tree(commit):
         pass
@@ -283,17 +300,9 @@ def test_heads(kind, size):
 
 
 def test_directories_are_sorted_as_git_does():
-    trees: list[bytes] = []
-
-    class Noting(PackWriter):
-        def add(self, kind: int, data: bytes) -> bytes:
-            trees.append(data)
-            return super().add(kind, data)
-
-    pack = Noting(io.BytesIO(), label=b"")
     files = [StoredFile(path, PLAIN, b"\1" * 20) for path in ("a.b", "a/x", "a0")]
-    add_trees(pack, [*files, StoredFile("z", EXECUTABLE, b"\2" * 20)])
-    assert [(mode, name) for mode, name, _ in tree_entries(trees[-1])] == [
+    trees = trees_of([*files, StoredFile("z", EXECUTABLE, b"\2" * 20)])
+    assert [(mode, name) for mode, name, _ in tree_entries(trees[-1][1])] == [
         (PLAIN, b"a.b"),
         (DIRECTORY, b"a"),
         (PLAIN, b"a0"),

@@ -23,7 +23,7 @@ Reason = BulkExportItem.Reason
 # reason: why it needs no delivery; empty if it does. known: whether something was delivered to the destination before.
 # The names of the columns come from this statement, since the two databases name those of a query differently.
 _CANDIDATES = f"""
-WITH project (id, slug, generation_id) AS ({{projects}}), candidate AS (
+WITH project (id, slug, generation_id) AS MATERIALIZED ({{projects}}), candidate AS (
     SELECT project.id, project.slug, project.generation_id,
         COALESCE(generation.content_digest, '') AS content_digest,
         CASE

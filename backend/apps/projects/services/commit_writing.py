@@ -6,13 +6,12 @@ sees it before `git_store` does.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from backend.apps.projects.errors import WorkspaceBusy
 from backend.apps.projects.services.changes import Changes
@@ -25,14 +24,14 @@ from backend.apps.projects.services.content import (
     content_file,
     empty_directories,
 )
-from backend.apps.projects.services.pack_format import BLOB, COMMIT, DIRECTORY, EXECUTABLE, PLAIN, TREE
-from backend.apps.projects.services.pack_writer import PackWriter
+from backend.apps.projects.services.git_objects import directories_above
+from backend.apps.projects.services.pack_format import BLOB, COMMIT, DIRECTORY, EXECUTABLE, PLAIN, TREE, identifier
+from backend.apps.projects.services.pack_writer import Installation, PackWriter, installing
 from backend.apps.projects.services.workspace import Entry
 from backend.errors import InvalidInput
 
 SMALL = 1024 * 1024
 """Bytes of a file that is read at once."""
-BUFFER = 1024 * 1024
 AUTHOR = b"Repomill <repomill@localhost>"
 
 
@@ -82,13 +81,18 @@ class CommitWriter:
         if not files:
             raise InvalidInput("There is nothing to commit: no file was generated.", hint="Generate at least one file.")
         read, stored = [], []
-        with self._pack() as pack, tree.reading() as opener:
+        count = len(files) + len(directories_above(entry.path for entry in files)) + 2
+        with self._installing(count=count) as installation, tree.reading() as opener:
             for entry in files:
                 with opener(entry.path) as stream:
-                    content, file = _add(pack, stream, entry)
+                    content, file = _add(installation.writer, stream, entry)
                 read.append(content)
                 stored.append(file)
-            made = self._finish(pack, stored)
+            trees = trees_of(stored)
+            if self._is_parents(trees):
+                made = WrittenCommit(str(self.parent), str(self.parent_tree), stored)
+            else:
+                made = self._finish(installation, trees, stored)
         return made, Content(files=tuple(read), empty_directories=empty_directories(entries))
 
     def write_changes(self, changes: Changes, *, base: Iterable[StoredFile], known: Collection[bytes]) -> WrittenCommit:
@@ -99,25 +103,40 @@ class CommitWriter:
         left = {file.path: file for file in base}
         for path in changes.removed:
             left.pop(path, None)
-        with self._pack(known) as pack:
+        for new in changes.files:
+            left[new.path] = StoredFile(new.path, _mode(new.executable), identifier(BLOB, new.data))
+        files = [left[path] for path in sorted(left)]
+        trees = trees_of(files)
+        if self._is_parents(trees):
+            return WrittenCommit(str(self.parent), str(self.parent_tree), files)
+        trees = [(name, data) for name, data in trees[:-1] if name not in known] + trees[-1:]
+        with self._installing(count=len(changes.files) + len(trees) + 1, known=known) as installation:
             for new in changes.files:
-                left[new.path] = StoredFile(new.path, _mode(new.executable), pack.add(BLOB, new.data))
-            return self._finish(pack, [left[path] for path in sorted(left)])
+                installation.writer.add(BLOB, new.data)
+            return self._finish(installation, trees, files)
 
-    def _finish(self, pack: PackWriter, files: list[StoredFile]) -> WrittenCommit:
-        tree = add_trees(pack, files).hex()
-        if self.parent is not None and self.parent_tree == tree:
-            return WrittenCommit(self.parent, tree, files)
-        commit = pack.add(COMMIT, self._commit(tree)).hex()
-        pack.install(self.git_dir, options=self.options, timeout=self.timeout)
+    def _finish(
+        self, installation: Installation, trees: list[tuple[bytes, bytes]], files: list[StoredFile]
+    ) -> WrittenCommit:
+        for _, data in trees:
+            installation.writer.add(TREE, data)
+        tree = trees[-1][0].hex()
+        commit = installation.writer.add(COMMIT, self._commit(tree)).hex()
+        installation.finish()
         return WrittenCommit(commit, tree, files)
 
-    @contextmanager
-    def _pack(self, known: Collection[bytes] = ()) -> Iterator[PackWriter]:
-        # Beside the packs, where there has to be room for it anyway; it has no name, so nothing is left of it.
-        folder = self.git_dir / "objects" / "pack"
-        with tempfile.TemporaryFile(dir=folder, prefix="tmp_", buffering=BUFFER) as file:
-            yield PackWriter(cast(BinaryIO, file), label=self.label.encode(), known=known)
+    def _is_parents(self, trees: list[tuple[bytes, bytes]]) -> bool:
+        return self.parent is not None and self.parent_tree == trees[-1][0].hex()
+
+    def _installing(self, *, count: int, known: Collection[bytes] = ()) -> AbstractContextManager[Installation]:
+        return installing(
+            self.git_dir,
+            count=count,
+            label=self.label.encode(),
+            known=known,
+            options=self.options,
+            timeout=self.timeout,
+        )
 
     def _commit(self, tree: str) -> bytes:
         stamp = b"%b %d +0000" % (AUTHOR, int(self.when.timestamp()))
@@ -128,8 +147,8 @@ class CommitWriter:
         return b"\n".join(lines)
 
 
-def add_trees(pack: PackWriter, files: Iterable[StoredFile]) -> bytes:
-    """Add the trees that hold these files, from the deepest to the root, and return the root's id."""
+def trees_of(files: Iterable[StoredFile]) -> list[tuple[bytes, bytes]]:
+    """Return id and data of the trees that hold these files, from the deepest to the root."""
     held: dict[str, list[tuple[bytes, bytes]]] = {"": []}
     for file in files:
         parent, _, name = file.path.rpartition("/")
@@ -138,14 +157,15 @@ def add_trees(pack: PackWriter, files: Iterable[StoredFile]) -> bytes:
             held[above] = []
             above = above.rpartition("/")[0]
         held[parent].append((name.encode(), _entry(file.mode, name, file.identifier)))
+    made = []
     for path in sorted(held, key=_depth, reverse=True):
         # Git sorts a directory as if its name ended with a slash.
-        made = pack.add(TREE, b"".join(line for _, line in sorted(held.pop(path))))
-        if not path:
-            return made
-        parent, _, name = path.rpartition("/")
-        held[parent].append((f"{name}/".encode(), _entry(DIRECTORY, name, made)))
-    raise AssertionError("unreachable: the root comes last")
+        data = b"".join([line for _, line in sorted(held.pop(path))])
+        made.append((identifier(TREE, data), data))
+        if path:
+            parent, _, name = path.rpartition("/")
+            held[parent].append((f"{name}/".encode(), _entry(DIRECTORY, name, made[-1][0])))
+    return made
 
 
 def _depth(path: str) -> int:

@@ -234,9 +234,9 @@ def directories_above(paths: Iterable[str]) -> set[str]:
 
 
 def _tree_file(line: bytes) -> TreeFile:
-    head, _, path = line.partition(b"\t")
-    mode, _, binsha = head.split()
-    return TreeFile(bytes.fromhex(binsha.decode()), int(mode, 8), path.decode())
+    # Mode, kind and id, each by a fixed width but the kind; then the path.
+    tab = line.index(b"\t")
+    return TreeFile(bytes.fromhex(line[tab - 40 : tab].decode()), int(line[:6], 8), line[tab + 1 :].decode())
 
 
 def _allowed(path: str) -> str:

@@ -9,6 +9,7 @@ It does not know repositories, hosts or credentials: `git_store` and `hosts` do.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from backend.apps.projects.services.git_words import Drain, clean, says_disk_is_
 
 OUTPUT_LIMIT = 16 * 1024 * 1024
 ERROR_LIMIT = 64 * 1024
+BUFFER = 1024 * 1024
 GRACE_SECONDS = 2.0
 
 
@@ -115,7 +117,7 @@ class GitProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            bufsize=1024 * 1024,
+            bufsize=BUFFER,
             # A session of its own: no terminal to ask at, and one group to end.
             start_new_session=True,
         )
@@ -140,6 +142,11 @@ class GitProcess:
             self._input.write(data)
         except BrokenPipeError as error:
             raise self.failed() from error
+
+    def lag(self) -> None:
+        """Let git be a megabyte behind what is written to it, where the system can, so that both work at once."""
+        with suppress(OSError, AttributeError):
+            fcntl.fcntl(self._input.fileno(), fcntl.F_SETPIPE_SZ, BUFFER)
 
     def ask(self, line: bytes) -> None:
         """Write one line and see that git gets it now. Raises GitFailed as `write` does."""

@@ -331,8 +331,8 @@ def _require_content(content: Content, files: list[StoredFile]) -> None:
 def _require_same(made: WrittenCommit, *, objects: Objects) -> None:
     """Raise GitFailed unless the commit that git holds has exactly the files that were read."""
     root = objects.commit(made.commit).tree
-    found = [StoredFile(path, mode, binsha) for binsha, mode, path in objects.files(root.binsha)]
-    if root.hexsha != made.tree or found != made.files:
+    found = objects.files(root.binsha)
+    if root.hexsha != made.tree or found != [(file.identifier, file.mode, file.path) for file in made.files]:
         raise GitFailed(
             f"The commit has {len(found)} files that do not equal the {len(made.files)} of the workspace; "
             "it is not used."

@@ -1,20 +1,23 @@
-"""Writes objects into a pack: each once, compressed as a zip compresses files, so that archives can take that over.
+"""Writes objects as a pack: each once, compressed as a zip compresses files, so that archives can take that over.
 
-Which objects make a commit is `commit_writing`'s; git itself checks and installs what was written.
+Git reads the pack while it is written, on another processor, checks it and puts it into the store. Which objects make a
+commit is `commit_writing`'s.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from isal import isal_zlib
 
 from backend.apps.projects.errors import GitFailed
-from backend.apps.projects.services.content import CHUNK
-from backend.apps.projects.services.git_process import started
+from backend.apps.projects.services.content import chunks
+from backend.apps.projects.services.git_process import GitProcess, started
 from backend.apps.projects.services.pack_format import (
     BLOB,
     HEADER,
@@ -30,18 +33,26 @@ from backend.apps.projects.services.zip_writer import LEVEL
 
 
 class PackWriter:
-    """Writes a pack into a file that can be read and sought in.
+    """Writes a pack into a stream.
 
+    write: takes the pack's bytes.
+    count: how many objects will be added at the most; a pack says so before the first.
     label: bytes that no other pack has. A pack is called after what is in it: two commits of the same content at one
     moment, or one after another that was killed, would stand in each other's way.
     known: ids of objects that the store has already; they are left out.
     """
 
-    def __init__(self, file: BinaryIO, *, label: bytes, known: Collection[bytes] = ()) -> None:
-        self._file = file
+    def __init__(
+        self, write: Callable[[bytes], object], *, count: int, label: bytes, known: Collection[bytes] = ()
+    ) -> None:
+        self._write_out = write
+        self._hash = hashlib.sha1(usedforsecurity=False)
         self._known = known
+        self._label = label
+        # With the label.
+        self._count = count + 1
         self.identifiers: set[bytes] = set()
-        file.write(HEADER.pack(SIGNATURE, VERSION, 0))
+        self._write(HEADER.pack(SIGNATURE, VERSION, self._count))
         self.add(BLOB, OWN + label)
 
     def add(self, kind: int, data: bytes) -> bytes:
@@ -49,55 +60,75 @@ class PackWriter:
         name = identifier(kind, data)
         if name not in self.identifiers and name not in self._known:
             self.identifiers.add(name)
-            self._file.write(object_head(kind, len(data)) + isal_zlib.compress(data, LEVEL))
+            self._write(object_head(kind, len(data)) + isal_zlib.compress(data, LEVEL))
         return name
 
     def add_blob(self, parts: Iterable[bytes], *, size: int) -> bytes:
         """Add a file of `size` bytes that comes in parts; return its id. Raises ValueError for more or fewer bytes."""
-        begin = self._file.tell()
-        self._file.write(object_head(BLOB, size))
         name = hashlib.sha1(b"%b %d\0" % (NAMES[BLOB], size), usedforsecurity=False)
         deflate = isal_zlib.compressobj(LEVEL)
         left = size
-        for part in parts:
-            left -= len(part)
-            if left < 0:
-                break
-            name.update(part)
-            self._file.write(deflate.compress(part))
-        if left != 0:
-            raise ValueError(f"The file does not have {size} bytes.")
-        self._file.write(deflate.flush())
-        found = name.digest()
-        if found in self.identifiers or found in self._known:
-            self._file.seek(begin)
-            self._file.truncate()
-        else:
-            self.identifiers.add(found)
+        # What it is called, and so whether it is new, is known in the end only.
+        with tempfile.TemporaryFile(prefix="repomill-blob-") as deflated:
+            for part in parts:
+                left -= len(part)
+                if left < 0:
+                    break
+                name.update(part)
+                deflated.write(deflate.compress(part))
+            if left != 0:
+                raise ValueError(f"The file does not have {size} bytes.")
+            deflated.write(deflate.flush())
+            found = name.digest()
+            if found not in self.identifiers and found not in self._known:
+                self.identifiers.add(found)
+                self._write(object_head(BLOB, size))
+                deflated.seek(0)
+                for chunk in chunks(cast(BinaryIO, deflated)):
+                    self._write(chunk)
         return found
 
-    def install(self, git_dir: Path, *, options: tuple[str, ...], timeout: float) -> None:
-        """Finish the pack, let git check and index every object of it, and put it into the store.
+    def finish(self) -> None:
+        """Write the pack's end. Small objects that nobody needs fill the places of those that were there already."""
+        for place in range(self._count - len(self.identifiers)):
+            self.add(BLOB, b"%b, place %d\n" % (self._label, place))
+        self._write_out(self._hash.digest())
 
-        Raises GitFailed where git finds anything but the objects that were added.
-        """
-        self._finish()
-        self._file.seek(0)
-        with started("index-pack", "--stdin", git_dir=git_dir, options=options, timeout=timeout) as process:
-            for chunk in iter(lambda: self._file.read(CHUNK), b""):
-                process.write(chunk)
-            _, _, name = process.finish().output.decode("ascii", "replace").strip().partition("\t")
+    def _write(self, data: bytes) -> None:
+        self._hash.update(data)
+        self._write_out(data)
+
+
+class Installation:
+    """A pack on its way into a store: `writer` takes its objects, `finish` puts it there."""
+
+    def __init__(self, process: GitProcess, writer: PackWriter, *, git_dir: Path) -> None:
+        self.writer = writer
+        self._process = process
+        self._git_dir = git_dir
+
+    def finish(self) -> None:
+        """See that git has checked and indexed every object. Raises GitFailed where it found anything else."""
+        self.writer.finish()
+        _, _, name = self._process.finish().output.decode("ascii", "replace").strip().partition("\t")
         # Git has computed each id anew from what it read.
-        found, _ = parsed_index((git_dir / "objects" / "pack" / f"pack-{name}.idx").read_bytes())
-        if len(found) != len(self.identifiers) or not self.identifiers.issuperset(found):
-            raise GitFailed(
-                f"git index-pack found {len(found)} objects in place of the {len(self.identifiers)} written."
-            )
+        found, _ = parsed_index((self._git_dir / "objects" / "pack" / f"pack-{name}.idx").read_bytes())
+        added = self.writer.identifiers
+        if len(found) != len(added) or not added.issuperset(found):
+            raise GitFailed(f"git index-pack found {len(found)} objects in place of the {len(added)} written.")
 
-    def _finish(self) -> None:
-        self._file.seek(0)
-        self._file.write(HEADER.pack(SIGNATURE, VERSION, len(self.identifiers)))
-        self._file.seek(0)
-        digest = hashlib.file_digest(self._file, lambda: hashlib.sha1(usedforsecurity=False))  # type: ignore[arg-type]
-        self._file.seek(0, 2)
-        self._file.write(digest.digest())
+
+@contextmanager
+def installing(
+    git_dir: Path,
+    *,
+    count: int,
+    label: bytes,
+    known: Collection[bytes] = (),
+    options: tuple[str, ...] = (),
+    timeout: float,
+) -> Iterator[Installation]:
+    """Begin a pack; see `PackWriter`. It is in the store once `finish` was called, and not at all without."""
+    with started("index-pack", "--stdin", git_dir=git_dir, options=options, timeout=timeout) as process:
+        process.lag()
+        yield Installation(process, PackWriter(process.write, count=count, label=label, known=known), git_dir=git_dir)
