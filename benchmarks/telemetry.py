@@ -21,7 +21,7 @@ MARK = 0.9
 def measure(folder: Path, *, quick: bool) -> list[Row | Skipped]:
     """Return the throughput with traces against that without."""
     prepare_database()
-    pairs, count = (1, 20) if quick else (7, 200)
+    pairs, count = (1, 20) if quick else (7, 600)
     with EmbeddedBroker(folder):
         figures = in_turn(
             lambda: _per_second(count, traces=str(folder / "traces.json")),

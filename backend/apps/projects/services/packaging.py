@@ -129,9 +129,10 @@ def _named(project: Project, generation_id: str) -> GeneratedProject:
 def _write(
     target: Path, *, project: Project, generation: GeneratedProject, format: str, publisher: Publisher | None
 ) -> ArchiveFile:
-    """Package what was committed: from the store, where it lies compressed already, else from where it still is.
+    """Package what was committed, from where it costs least.
 
-    The workspace comes second: quicker than asking git for what git has packed anew, if it still holds just that.
+    A zip takes over from the store what lies there compressed already; the others read the workspace, as long as it
+    holds just what was committed. Where neither will do, git is asked.
     """
     store, digest = GitStore.for_project(project.pk), generation.content_digest
     empty = tuple(generation.empty_directories)
@@ -139,8 +140,9 @@ def _write(
     def write_from(tree: Tree) -> ArchiveFile:
         return write_archive(workspace=tree, target=target, format=format, content_digest=digest, publisher=publisher)
 
-    with suppress(Conflict, NotFound), store.packed_tree(generation.commit, empty_directories=empty) as tree:
-        return write_from(tree)
+    if format == Archive.Format.ZIP:
+        with suppress(Conflict, NotFound), store.packed_tree(generation.commit, empty_directories=empty) as tree:
+            return write_from(tree)
     with suppress(Conflict, NotFound, InvalidPath):
         return write_from(Workspace(Path(settings.GENERATED_PROJECTS_DIR) / str(generation.pk)))
     with store.tree(generation.commit, empty_directories=empty) as tree:
