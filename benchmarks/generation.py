@@ -49,7 +49,8 @@ def _tree(files: dict[str, str], folder: Path, *, pairs: int) -> list[Row | Skip
                 rows.append(Skipped(f"{kind} against {against}", "it is not on PATH"))
                 continue
             measured.append((f"  {kind}", against, ours, theirs, mark))
-            measured.append((f"  {kind} of a workspace", against, of_workspace, theirs, None))
+            if " " in against:
+                measured.append((f"  {kind} of a workspace", against, of_workspace, theirs, None))
             rows.append(_size(kind, against, ours, target, theirs, made, size_mark))
     lines = [
         row(
