@@ -15,7 +15,8 @@ from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.services import git_objects, pack_reader
 from backend.apps.projects.services.archives import write_archive
 from backend.apps.projects.services.changes import Changes, changes_to
-from backend.apps.projects.services.commit_writing import StoredFile, trees_of
+from backend.apps.projects.services.commit_writing import trees_of
+from backend.apps.projects.services.git_objects import TreeFile
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.pack_format import (
     BLOB,
@@ -255,6 +256,13 @@ def test_an_index_that_is_none_is_passed_over(store, made, left):
         pass
 
 
+def test_git_and_we_list_the_same(store, made):
+    _, commit = changed(store, made, NewFile("a/b/new.py", b"new"))
+    with packed(store.path) as source, store.reading() as objects:
+        assert source.listing(commit) == objects.listing(commit)
+        assert len(source.listing(commit)[1]) == 5
+
+
 def test_what_is_no_commit_is_not_found(store, made):
     for wrong in (made.tree, "0" * 40, "main", ""):
         with pytest.raises(NotFound), store.packed_tree(wrong):
@@ -300,8 +308,8 @@ def test_heads(kind, size):
 
 
 def test_directories_are_sorted_as_git_does():
-    files = [StoredFile(path, PLAIN, b"\1" * 20) for path in ("a.b", "a/x", "a0")]
-    trees = trees_of([*files, StoredFile("z", EXECUTABLE, b"\2" * 20)])
+    files = [TreeFile(b"\1" * 20, PLAIN, path) for path in ("a.b", "a/x", "a0")]
+    trees = trees_of([*files, TreeFile(b"\2" * 20, EXECUTABLE, "z")])
     assert [(mode, name) for mode, name, _ in tree_entries(trees[-1][1])] == [
         (PLAIN, b"a.b"),
         (DIRECTORY, b"a"),

@@ -24,7 +24,7 @@ from backend.apps.projects.services.content import (
     content_file,
     empty_directories,
 )
-from backend.apps.projects.services.git_objects import directories_above
+from backend.apps.projects.services.git_objects import TreeFile, directories_above
 from backend.apps.projects.services.pack_format import BLOB, COMMIT, DIRECTORY, EXECUTABLE, PLAIN, TREE, identifier
 from backend.apps.projects.services.pack_writer import Installation, PackWriter, installing
 from backend.apps.projects.services.workspace import Entry
@@ -36,21 +36,12 @@ AUTHOR = b"Repomill <repomill@localhost>"
 
 
 @dataclass(frozen=True)
-class StoredFile:
-    """A file as git should have it: `mode` as in a tree, `identifier` the 20 bytes of its blob's id."""
-
-    path: str
-    mode: int
-    identifier: bytes
-
-
-@dataclass(frozen=True)
 class WrittenCommit:
     """A commit that is in the store, or was found to change nothing: ids in hex, and the files that it should have."""
 
     commit: str
     tree: str
-    files: list[StoredFile]
+    files: list[TreeFile]
 
 
 @dataclass(frozen=True)
@@ -95,7 +86,7 @@ class CommitWriter:
                 made = self._finish(installation, trees, stored)
         return made, Content(files=tuple(read), empty_directories=empty_directories(entries))
 
-    def write_changes(self, changes: Changes, *, base: Iterable[StoredFile], known: Collection[bytes]) -> WrittenCommit:
+    def write_changes(self, changes: Changes, *, base: Iterable[TreeFile], known: Collection[bytes]) -> WrittenCommit:
         """Commit what a tree in the store becomes with changes.
 
         base: its files. known: ids of blobs and trees that the store has. Raises GitFailed.
@@ -104,7 +95,7 @@ class CommitWriter:
         for path in changes.removed:
             left.pop(path, None)
         for new in changes.files:
-            left[new.path] = StoredFile(new.path, _mode(new.executable), identifier(BLOB, new.data))
+            left[new.path] = TreeFile(identifier(BLOB, new.data), _mode(new.executable), new.path)
         files = [left[path] for path in sorted(left)]
         trees = trees_of(files)
         if self._is_parents(trees):
@@ -116,7 +107,7 @@ class CommitWriter:
             return self._finish(installation, trees, files)
 
     def _finish(
-        self, installation: Installation, trees: list[tuple[bytes, bytes]], files: list[StoredFile]
+        self, installation: Installation, trees: list[tuple[bytes, bytes]], files: list[TreeFile]
     ) -> WrittenCommit:
         for _, data in trees:
             installation.writer.add(TREE, data)
@@ -147,7 +138,7 @@ class CommitWriter:
         return b"\n".join(lines)
 
 
-def trees_of(files: Iterable[StoredFile]) -> list[tuple[bytes, bytes]]:
+def trees_of(files: Iterable[TreeFile]) -> list[tuple[bytes, bytes]]:
     """Return id and data of the trees that hold these files, from the deepest to the root."""
     held: dict[str, list[tuple[bytes, bytes]]] = {"": []}
     for file in files:
@@ -156,7 +147,7 @@ def trees_of(files: Iterable[StoredFile]) -> list[tuple[bytes, bytes]]:
         while above not in held:
             held[above] = []
             above = above.rpartition("/")[0]
-        held[parent].append((name.encode(), _entry(file.mode, name, file.identifier)))
+        held[parent].append((name.encode(), _entry(file.mode, name, file.binsha)))
     made = []
     for path in sorted(held, key=_depth, reverse=True):
         # Git sorts a directory as if its name ended with a slash.
@@ -180,20 +171,20 @@ def _mode(executable: bool) -> int:
     return EXECUTABLE if executable else PLAIN
 
 
-def _add(pack: PackWriter, stream: BinaryIO, entry: Entry) -> tuple[ContentFile, StoredFile]:
+def _add(pack: PackWriter, stream: BinaryIO, entry: Entry) -> tuple[ContentFile, TreeFile]:
     mode = _mode(entry.executable)
     if entry.size <= SMALL:
         data = stream.read(entry.size + 1)
         if len(data) != entry.size:
             raise _changed(entry)
         content = content_file(entry.path, data, executable=entry.executable)
-        return content, StoredFile(entry.path, mode, pack.add(BLOB, data))
+        return content, TreeFile(pack.add(BLOB, data), mode, entry.path)
     reading = Reading(entry)
     try:
         identifier = pack.add_blob(_watched(stream, reading), size=entry.size)
     except ValueError as error:
         raise _changed(entry) from error
-    return reading.finish(), StoredFile(entry.path, mode, identifier)
+    return reading.finish(), TreeFile(identifier, mode, entry.path)
 
 
 def _watched(stream: BinaryIO, reading: Reading) -> Iterator[bytes]:

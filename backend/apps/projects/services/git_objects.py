@@ -78,9 +78,10 @@ class Objects:
         """Return every file of a commit, as `files` does. Raises NotFound."""
         return self.files(self.commit(commit).tree.binsha)
 
-    def trees(self, tree: bytes) -> set[bytes]:
-        """Return the ids of a tree and of all trees below it."""
-        return {tree, *(_tree_file(line).binsha for line in self._listed("-rtd", tree))}
+    def listing(self, commit: str) -> tuple[list[TreeFile], set[bytes]]:
+        """Return every file of a commit, as `files` does, and the ids of all its trees. Raises NotFound."""
+        root = self.commit(commit).tree.binsha
+        return self.files(root), {root, *(_tree_file(line).binsha for line in self._listed("-rtd", root))}
 
     def contents(self, binshas: Sequence[bytes]) -> Iterator[bytes]:
         """Yield the contents of many blobs in their order. Raises NotFound."""

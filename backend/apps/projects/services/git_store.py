@@ -26,9 +26,9 @@ from django.conf import settings
 from backend.apps.projects.errors import GitFailed
 from backend.apps.projects.services.changes import Changes
 from backend.apps.projects.services.commit_sharing import bring, has_name
-from backend.apps.projects.services.commit_writing import CommitWriter, StoredFile, WrittenCommit
+from backend.apps.projects.services.commit_writing import CommitWriter, WrittenCommit
 from backend.apps.projects.services.content import Content, ContentFile, Tree
-from backend.apps.projects.services.git_objects import COMMIT, CommittedTree, Objects, reading
+from backend.apps.projects.services.git_objects import COMMIT, CommittedTree, Objects, TreeFile, reading
 from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_words import clean
 from backend.apps.projects.services.pack_format import EXECUTABLE
@@ -185,11 +185,9 @@ class GitStore:
         """
         self._sweep()
         with self.reading() as objects:
-            tree = objects.commit(base).tree.binsha
-            files = [StoredFile(path, mode, binsha) for binsha, mode, path in objects.files(tree)]
+            files, trees = self._listed(base, objects)
             writer = self._writer(objects, message=message, parent=parent, when=when)
-            known = {*(file.identifier for file in files), *objects.trees(tree)}
-            made = writer.write_changes(changes, base=files, known=known)
+            made = writer.write_changes(changes, base=files, known={*(file.binsha for file in files), *trees})
             _require_same(made, objects=objects)
             _require_content(changes.content, made.files)
         self._keep(made.commit)
@@ -277,6 +275,12 @@ class GitStore:
                     if time.time() - left.stat().st_mtime > LEFTOVER_SECONDS:
                         left.unlink()
 
+    def _listed(self, commit: str, objects: Objects) -> tuple[list[TreeFile], set[bytes]]:
+        """Return a commit's files and the ids of its trees. Raises NotFound."""
+        with suppress(NotFound), packed(self.path) as source:
+            return source.listing(commit)
+        return objects.listing(commit)
+
     def _writer(self, objects: Objects, *, message: str, parent: str | None, when: datetime) -> CommitWriter:
         return CommitWriter(
             git_dir=self.path,
@@ -317,7 +321,7 @@ def _message(message: str) -> str:
     return kept + "\n"
 
 
-def _require_content(content: Content, files: list[StoredFile]) -> None:
+def _require_content(content: Content, files: list[TreeFile]) -> None:
     """Raise Conflict unless the files have the names and modes of the content."""
     if [(file.path, file.mode == EXECUTABLE) for file in files] != [
         (file.path, file.executable) for file in content.files
@@ -332,7 +336,7 @@ def _require_same(made: WrittenCommit, *, objects: Objects) -> None:
     """Raise GitFailed unless the commit that git holds has exactly the files that were read."""
     root = objects.commit(made.commit).tree
     found = objects.files(root.binsha)
-    if root.hexsha != made.tree or found != [(file.identifier, file.mode, file.path) for file in made.files]:
+    if root.hexsha != made.tree or found != made.files:
         raise GitFailed(
             f"The commit has {len(found)} files that do not equal the {len(made.files)} of the workspace; "
             "it is not used."

@@ -120,14 +120,21 @@ class PackedObjects:
         self._found: dict[bytes, _Object] = {}
 
     def files_of(self, commit: str) -> list[TreeFile]:
-        """Return every file of a commit, in the order of the paths as UTF-8 bytes.
+        """Return every file of a commit, as `listing` does."""
+        return self.listing(commit)[0]
+
+    def listing(self, commit: str) -> tuple[list[TreeFile], set[bytes]]:
+        """Return every file of a commit, in the order of the paths as UTF-8 bytes, and the ids of all its trees.
 
         Raises NotFound where any of it is not in these packs.
         """
+        found: list[TreeFile] = []
+        trees: set[bytes] = set()
         try:
             head = self._whole(bytes.fromhex(commit), COMMIT)
             word, _, root = head.partition(b"\n")[0].partition(b" ")
-            found = list(self._below(bytes.fromhex(root.decode()), "")) if word == b"tree" else []
+            if word == b"tree":
+                self._collect(bytes.fromhex(root.decode()), "", files=found, trees=trees)
         except (ValueError, RecursionError):
             raise _damaged() from None
         missing = {file.binsha for file in found}
@@ -136,7 +143,7 @@ class PackedObjects:
         if missing:
             raise _elsewhere()
         found.sort(key=lambda file: file.path)
-        return found
+        return found, trees
 
     def size(self, binsha: bytes) -> int:
         """Return the bytes of a blob. Raises NotFound."""
@@ -155,13 +162,14 @@ class PackedObjects:
         for binsha in binshas:
             yield self._whole(binsha, BLOB)
 
-    def _below(self, tree: bytes, prefix: str) -> Iterator[TreeFile]:
+    def _collect(self, tree: bytes, prefix: str, *, files: list[TreeFile], trees: set[bytes]) -> None:
+        trees.add(tree)
         for mode, name, binsha in tree_entries(self._whole(tree, TREE)):
             path = prefix + name.decode()
             if mode == DIRECTORY:
-                yield from self._below(binsha, f"{path}/")
+                self._collect(binsha, f"{path}/", files=files, trees=trees)
             else:
-                yield TreeFile(binsha, mode, path)
+                files.append(TreeFile(binsha, mode, path))
 
     def _whole(self, binsha: bytes, kind: int) -> bytes:
         found = self._object(binsha, kind)
