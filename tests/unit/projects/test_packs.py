@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from isal import isal_zlib
 
 from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.services import git_objects, pack_reader
@@ -220,13 +221,14 @@ def test_a_pack_that_goes_meanwhile_is_passed_over(store, made):
         pass
 
 
-def test_damage_never_gives_other_content(store, made):
+@pytest.mark.parametrize("flipped", [0x55, 0x80])
+def test_damage_never_gives_other_content(store, made, flipped):
     (pack,) = packs(store)
     pack.chmod(0o600)
     whole = pack.read_bytes()
     found = 0
     for at in [*range(400), *range(400, len(whole), len(whole) // 150), *range(len(whole) - 300, len(whole))]:
-        pack.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        pack.write_bytes(whole[:at] + bytes([whole[at] ^ flipped]) + whole[at + 1 :])
         try:
             with store.packed_tree(made.commit) as tree:
                 read = contents(tree)
@@ -236,6 +238,13 @@ def test_damage_never_gives_other_content(store, made):
             # A checksum at the pack's end that nobody needs, or the number of objects in its head.
             assert read == FILES
     assert found > 500
+
+
+def test_a_size_that_is_damaged_takes_no_memory_and_no_time():
+    with pytest.raises(NotFound):
+        pack_reader._inflated(isal_zlib.compress(b"x"), 1 << 60)
+    kind, size, at = parsed_head(b"\xff" * 300_000, 0)
+    assert (kind, size < 1 << 70, at < 20) == (7, True, True)
 
 
 @pytest.mark.parametrize("left", [0, 5, 40, 3000, 30_000])
@@ -261,6 +270,22 @@ def test_git_and_we_list_the_same(store, made):
     with packed(store.path) as source, store.reading() as objects:
         assert source.listing(commit) == objects.listing(commit)
         assert len(source.listing(commit)[1]) == 5
+
+
+def test_an_index_that_leads_to_another_object_is_found_out(store, made):
+    index = packs(store)[0].with_suffix(".idx")
+    index.chmod(0o600)
+    data = bytearray(index.read_bytes())
+    names, begins = parsed_index(bytes(data))
+    with packed(store.path) as source:
+        trees = sorted(source.listing(made.commit)[1])
+    first, second = (names.index(tree) for tree in trees[:2])
+    at = len(data) - 40 - 4 * len(names)
+    for place, other in ((first, second), (second, first)):
+        data[at + 4 * place : at + 4 * place + 4] = begins[other].to_bytes(4, "big")
+    index.write_bytes(data)
+    with pytest.raises(NotFound), store.packed_tree(made.commit):
+        pass
 
 
 def test_what_is_no_commit_is_not_found(store, made):

@@ -33,6 +33,8 @@ PLAIN, EXECUTABLE, DIRECTORY = 0o100644, 0o100755, 0o040000
 _INDEX_SIGNATURE = b"\377tOc\0\0\0\2"
 _FANOUT_BYTES = 256 * 4
 _LARGE = 1 << 31
+_LONGEST_SIZE = 64
+"""Bits of an object's size; more are nobody's."""
 
 
 def identifier(kind: int, data: bytes) -> bytes:
@@ -56,7 +58,7 @@ def parsed_head(data: bytes, at: int) -> tuple[int, int, int]:
     byte = data[at]
     kind, size, shift = byte >> 4 & 7, byte & 0xF, 4
     at += 1
-    while byte & 0x80:
+    while byte & 0x80 and shift < _LONGEST_SIZE:
         byte = data[at]
         size |= (byte & 0x7F) << shift
         shift += 7

@@ -1,8 +1,8 @@
 """Reads commits back from the packs that Repomill has written, without git and without compressing anything again.
 
 That is the quick way for as long as a store's packs are the ones that `pack_writer` made. What git has packed anew, or
-another host has made, is not ours: NotFound is raised, and `git_objects` reads it. Every object is checked by whoever
-uses it: archives compare their content's SHA-256 with what was recorded.
+another host has made, is not ours: NotFound is raised, and `git_objects` reads it. What is read as a whole is compared
+with its id; what is opened is checked by whoever reads it: archives compare their content's SHA-256 with the record.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from backend.apps.projects.services.pack_format import (
     OWN,
     TRAILER_BYTES,
     TREE,
+    identifier,
     parsed_head,
     parsed_index,
     tree_entries,
@@ -61,10 +62,15 @@ class _Object(NamedTuple):
 class _Pack:
     """One open pack."""
 
-    def __init__(self, descriptor: int, index: bytes) -> None:
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._blocks: dict[int, bytes] = {}
         self.size = os.fstat(descriptor).st_size
+        self.begins: dict[bytes, int] = {}
+        self._ends: dict[int, int] = {}
+
+    def know(self, index: bytes) -> None:
+        """Take in which objects there are. Raises ValueError for what is no index."""
         names, begins = parsed_index(index)
         self.begins = dict(zip(names, begins, strict=True))
         self._ends = dict(pairwise([*sorted(begins), self.size - TRAILER_BYTES]))
@@ -173,7 +179,10 @@ class PackedObjects:
 
     def _whole(self, binsha: bytes, kind: int) -> bytes:
         found = self._object(binsha, kind)
-        return _inflated(found.pack.read(found.begin, found.end), found.size)
+        data = _inflated(found.pack.read(found.begin, found.end), found.size)
+        if identifier(kind, data) != binsha:
+            raise _damaged()
+        return data
 
     def _object(self, binsha: bytes, kind: int) -> _Object:
         found = self._found.get(binsha)
@@ -234,15 +243,17 @@ def packed(git_dir: Path) -> Iterator[PackedObjects]:
             with suppress(FileNotFoundError, ValueError):
                 descriptor = os.open(index.with_suffix(".pack"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
                 stack.callback(os.close, descriptor)
-                pack = _Pack(descriptor, index.read_bytes())
+                pack = _Pack(descriptor)
                 if pack.is_own():
+                    pack.know(index.read_bytes())
                     packs.append(pack)
         yield PackedObjects(packs)
 
 
 def _inflated(packed: bytes, size: int) -> bytes:
     try:
-        data: bytes = isal_zlib.decompress(packed, bufsize=size or 1)
+        # No more at first: a size may be damaged too.
+        data: bytes = isal_zlib.decompress(packed, bufsize=min(size, AT_ONCE) or 1)
     except _NotDeflated:
         raise _damaged() from None
     if len(data) != size:

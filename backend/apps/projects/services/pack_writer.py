@@ -40,12 +40,20 @@ class PackWriter:
     label: bytes that no other pack has. A pack is called after what is in it: two commits of the same content at one
     moment, or one after another that was killed, would stand in each other's way.
     known: ids of objects that the store has already; they are left out.
+    folder: where a large file waits, compressed, until its id is known; by default the system's for temporary files.
     """
 
     def __init__(
-        self, write: Callable[[bytes], object], *, count: int, label: bytes, known: Collection[bytes] = ()
+        self,
+        write: Callable[[bytes], object],
+        *,
+        count: int,
+        label: bytes,
+        known: Collection[bytes] = (),
+        folder: Path | None = None,
     ) -> None:
         self._write_out = write
+        self._folder = folder
         self._hash = hashlib.sha1(usedforsecurity=False)
         self._known = known
         self._label = label
@@ -69,7 +77,7 @@ class PackWriter:
         deflate = isal_zlib.compressobj(LEVEL)
         left = size
         # What it is called, and so whether it is new, is known in the end only.
-        with tempfile.TemporaryFile(prefix="repomill-blob-") as deflated:
+        with tempfile.TemporaryFile(dir=self._folder, prefix="tmp_") as deflated:
             for part in parts:
                 left -= len(part)
                 if left < 0:
@@ -131,4 +139,6 @@ def installing(
     """Begin a pack; see `PackWriter`. It is in the store once `finish` was called, and not at all without."""
     with started("index-pack", "--stdin", git_dir=git_dir, options=options, timeout=timeout) as process:
         process.lag()
-        yield Installation(process, PackWriter(process.write, count=count, label=label, known=known), git_dir=git_dir)
+        folder = git_dir / "objects" / "pack"
+        writer = PackWriter(process.write, count=count, label=label, known=known, folder=folder)
+        yield Installation(process, writer, git_dir=git_dir)
