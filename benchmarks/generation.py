@@ -20,6 +20,8 @@ from benchmarks.measure import Row, Skipped, in_turn, milliseconds, row, seconds
 from benchmarks.trees import large_tree, plain_loop, real_tree, said
 
 Timed = Callable[[], float]
+REST = 2.0
+"""Seconds of rest before a commit: git's writes as many files as the tree has."""
 
 
 def measure(folder: Path, *, quick: bool) -> list[Row | Skipped]:
@@ -56,7 +58,7 @@ def _tree(files: dict[str, str], folder: Path, *, pairs: int) -> list[Row | Skip
             rows.append(_size(kind, against, ours, target, theirs, made, size_mark))
     lines = [
         row(
-            *(what, against, in_turn(ours, theirs, pairs=pairs)),
+            *(what, against, in_turn(ours, theirs, pairs=pairs, rest=REST if "commit" in what else 0.0)),
             show=milliseconds,
             better="lower",
             mark=mark and round(mark, 3),

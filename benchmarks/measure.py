@@ -67,7 +67,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 
 def in_turn(
-    ours: Callable[[], float], theirs: Callable[[], float], *, pairs: int
+    ours: Callable[[], float], theirs: Callable[[], float], *, pairs: int, rest: float = 0.0
 ) -> tuple[list[float], list[float], list[float]]:
     """Measure A B A B ...; return the figures of both and the ratio of each pair.
 
@@ -75,13 +75,14 @@ def in_turn(
     by one, and makes new files twenty times as slowly until it forgets them. A measurement's folder goes in the end.
     """
     ours(), theirs()
-    figures = [(_alone(ours), _alone(theirs)) for _ in range(pairs)]
+    figures = [(_alone(ours, rest), _alone(theirs, rest)) for _ in range(pairs)]
     return [a for a, _ in figures], [b for _, b in figures], [a / b for a, b in figures]
 
 
-def _alone(side: Callable[[], float]) -> float:
+def _alone(side: Callable[[], float], rest: float) -> float:
     """Measure one side once nothing is left to be written for the other: who synchronises would wait for that too."""
     os.sync()
+    time.sleep(rest)
     return side()
 
 
