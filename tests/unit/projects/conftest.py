@@ -11,6 +11,7 @@ import pytest
 
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import Project
+from backend.apps.projects.services.git_store import GitStore
 from backend.apps.workflows.models import Workflow, WorkflowExecution, WorkflowVersion
 
 
@@ -21,6 +22,12 @@ def own_folders(settings: Any, tmp_path: Path) -> Path:
     settings.GIT_STORES_DIR = tmp_path / "stores"
     settings.ARCHIVES_DIR = tmp_path / "archives"
     return tmp_path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> GitStore:
+    """A git store that is not there yet, of no project."""
+    return GitStore(tmp_path / "store.git")
 
 
 @pytest.fixture

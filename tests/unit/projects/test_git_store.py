@@ -36,11 +36,6 @@ FILES = {
 
 
 @pytest.fixture
-def store(tmp_path):
-    return GitStore(tmp_path / "store.git")
-
-
-@pytest.fixture
 def workspace(tmp_path):
     workspace = Workspace(tmp_path / "workspace")
     files = [NewFile(path, data, executable=path.startswith("bin/")) for path, data in FILES.items()]
@@ -286,7 +281,7 @@ def test_a_pack_in_which_git_finds_other_objects_is_not_used(store, workspace, m
 def test_leavings_of_killed_imports_are_swept_once_they_are_old(store, workspace):
     store.create()
     packs = store.path / "objects" / "pack"
-    old = [packs / "tmp_pack_a", packs / "pack-1.keep"]
+    old = [store.path / "fast_import_crash_1", packs / "tmp_pack_a", packs / "pack-1.keep"]
     new = store.path / "objects" / "pack" / "tmp_pack_b"
     for path in (*old, new):
         path.touch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -15,10 +16,10 @@ from isal import isal_zlib
 from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.services import git_objects, pack_reader
 from backend.apps.projects.services.archives import write_archive
-from backend.apps.projects.services.changes import Changes, changes_to
+from backend.apps.projects.services.changes import changes_to
 from backend.apps.projects.services.commit_writing import trees_of
 from backend.apps.projects.services.git_objects import TreeFile
-from backend.apps.projects.services.git_store import GitStore
+from backend.apps.projects.services.git_store import Commit, GitStore
 from backend.apps.projects.services.pack_format import (
     BLOB,
     COMMIT,
@@ -58,11 +59,6 @@ FILES = {
 
 
 @pytest.fixture
-def store(tmp_path):
-    return GitStore(tmp_path / "store.git")
-
-
-@pytest.fixture
 def workspace(tmp_path):
     workspace = Workspace(tmp_path / "workspace")
     workspace.write_many([NewFile(path, data, executable=path.endswith("run")) for path, data in FILES.items()])
@@ -91,9 +87,9 @@ def contents(tree) -> dict[str, bytes]:
     return {path: data for path, data, _ in tree.contents([e.path for e in tree.entries() if not e.is_directory])}
 
 
-def changed(store, made, *files: NewFile, remove=()) -> tuple[Changes, str]:
+def changed(store: GitStore, made: Commit, *files: NewFile, remove: Sequence[str] = ()) -> str:
     changes = changes_to(base=made.content, plan=Plan(files=files), keep=True, remove=remove)
-    return changes, store.commit_changes(changes, base=made.commit, message="x", parent=made.commit, when=WHEN).commit
+    return store.commit_changes(changes, base=made.commit, message="x", parent=made.commit, when=WHEN).commit
 
 
 def test_what_was_written_is_read_back_without_git(store, made):
@@ -115,7 +111,7 @@ def test_git_agrees_with_every_object(store, made):
 
 def test_only_what_is_new_is_written(store, made):
     before = objects(store)
-    _, commit = changed(store, made, NewFile("a/b/new.py", b"new"), NewFile("again.txt", FILES["text.txt"]))
+    commit = changed(store, made, NewFile("a/b/new.py", b"new"), NewFile("again.txt", FILES["text.txt"]))
     # A blob, the trees of a/b, a and the root, the commit, the label, and one in the place of what is there already.
     assert objects(store) - before == 1 + 3 + 1 + 1 + 1
     assert len(packs(store)) == 2
@@ -126,7 +122,7 @@ def test_only_what_is_new_is_written(store, made):
 
 def test_nothing_is_written_for_the_same_tree(store, workspace, made):
     assert store.commit(workspace, message="again", parent=made.commit, when=WHEN).commit == made.commit
-    assert changed(store, made, NewFile("README.md", FILES["README.md"]))[1] == made.commit
+    assert changed(store, made, NewFile("README.md", FILES["README.md"])) == made.commit
     assert len(packs(store)) == 1
 
 
@@ -184,7 +180,7 @@ def test_the_same_commit_as_git_makes(store, workspace, made, tmp_path):
 
 @pytest.mark.parametrize("format", ["zip", "tar", "tar.gz"])
 def test_an_archive_is_the_same_whoever_has_packed_the_commit(store, workspace, made, tmp_path, format):
-    _, commit = changed(store, made, NewFile("README.md", b"# new\n"), remove=["noise.bin"])
+    commit = changed(store, made, NewFile("README.md", b"# new\n"), remove=["noise.bin"])
 
     def archive(name: str) -> str:
         with store.tree(commit) as tree:
@@ -266,7 +262,7 @@ def test_an_index_that_is_none_is_passed_over(store, made, left):
 
 
 def test_git_and_we_list_the_same(store, made):
-    _, commit = changed(store, made, NewFile("a/b/new.py", b"new"))
+    commit = changed(store, made, NewFile("a/b/new.py", b"new"))
     with packed(store.path) as source, store.reading() as objects:
         assert source.listing(commit) == objects.listing(commit)
         assert len(source.listing(commit)[1]) == 5

@@ -28,10 +28,9 @@ from backend.apps.projects.services.git_objects import TreeFile, directories_abo
 from backend.apps.projects.services.pack_format import BLOB, COMMIT, DIRECTORY, EXECUTABLE, PLAIN, TREE, identifier
 from backend.apps.projects.services.pack_writer import Installation, PackWriter, installing
 from backend.apps.projects.services.workspace import Entry
+from backend.apps.projects.services.zip_writer import AT_ONCE
 from backend.errors import InvalidInput
 
-SMALL = 1024 * 1024
-"""Bytes of a file that is read at once."""
 AUTHOR = b"Repomill <repomill@localhost>"
 
 
@@ -80,10 +79,7 @@ class CommitWriter:
                 read.append(content)
                 stored.append(file)
             trees = trees_of(stored)
-            if self._is_parents(trees):
-                made = WrittenCommit(str(self.parent), str(self.parent_tree), stored)
-            else:
-                made = self._finish(installation, trees, stored)
+            made = self._unchanged(trees, stored) or self._finish(installation, trees, stored)
         return made, Content(files=tuple(read), empty_directories=empty_directories(entries))
 
     def write_changes(self, changes: Changes, *, base: Iterable[TreeFile], known: Collection[bytes]) -> WrittenCommit:
@@ -98,26 +94,30 @@ class CommitWriter:
             left[new.path] = TreeFile(identifier(BLOB, new.data), _mode(new.executable), new.path)
         files = [left[path] for path in sorted(left)]
         trees = trees_of(files)
-        if self._is_parents(trees):
-            return WrittenCommit(str(self.parent), str(self.parent_tree), files)
-        trees = [(name, data) for name, data in trees[:-1] if name not in known] + trees[-1:]
-        with self._installing(count=len(changes.files) + len(trees) + 1, known=known) as installation:
+        if unchanged := self._unchanged(trees, files):
+            return unchanged
+        new_trees = sum(name not in known for name, _ in trees)
+        with self._installing(count=len(changes.files) + new_trees + 1, known=known) as installation:
             for new in changes.files:
-                installation.writer.add(BLOB, new.data)
+                installation.writer.add(BLOB, new.data, name=left[new.path].binsha)
             return self._finish(installation, trees, files)
 
     def _finish(
         self, installation: Installation, trees: list[tuple[bytes, bytes]], files: list[TreeFile]
     ) -> WrittenCommit:
-        for _, data in trees:
-            installation.writer.add(TREE, data)
+        for name, data in trees:
+            installation.writer.add(TREE, data, name=name)
         tree = trees[-1][0].hex()
         commit = installation.writer.add(COMMIT, self._commit(tree)).hex()
         installation.finish()
         return WrittenCommit(commit, tree, files)
 
-    def _is_parents(self, trees: list[tuple[bytes, bytes]]) -> bool:
-        return self.parent is not None and self.parent_tree == trees[-1][0].hex()
+    def _unchanged(self, trees: list[tuple[bytes, bytes]], files: list[TreeFile]) -> WrittenCommit | None:
+        """Return the parent where it has the same tree; None where a commit is to be made."""
+        tree = trees[-1][0].hex()
+        if self.parent is None or self.parent_tree != tree:
+            return None
+        return WrittenCommit(self.parent, tree, files)
 
     def _installing(self, *, count: int, known: Collection[bytes] = ()) -> AbstractContextManager[Installation]:
         return installing(
@@ -173,7 +173,8 @@ def _mode(executable: bool) -> int:
 
 def _add(pack: PackWriter, stream: BinaryIO, entry: Entry) -> tuple[ContentFile, TreeFile]:
     mode = _mode(entry.executable)
-    if entry.size <= SMALL:
+    # Compressed at once up to the size to which a zip does, so that it can take the bytes over.
+    if entry.size <= AT_ONCE:
         data = stream.read(entry.size + 1)
         if len(data) != entry.size:
             raise _changed(entry)

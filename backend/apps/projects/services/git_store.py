@@ -269,7 +269,8 @@ class GitStore:
 
     def _sweep(self) -> None:
         """Remove what imports that were killed have left behind, once it is old enough to be nobody's."""
-        for pattern in ("objects/pack/tmp_*", "objects/pack/*.keep"):
+        # Crash reports and .keep are what git fast-import leaves, which older versions used.
+        for pattern in ("fast_import_crash_*", "objects/pack/tmp_*", "objects/pack/*.keep"):
             for left in self.path.glob(pattern):
                 with suppress(FileNotFoundError):
                     if time.time() - left.stat().st_mtime > LEFTOVER_SECONDS:

@@ -92,5 +92,7 @@ def parsed_index(index: bytes) -> tuple[list[bytes], list[int]]:
         raise ValueError("The index ends too early.") from None
     if any(begin >= _LARGE for begin in begins):
         raise ValueError("The pack is too large.")
-    found = [index[at : at + IDENTIFIER_BYTES] for at in range(names, names + count * IDENTIFIER_BYTES, 20)]
+    found = [
+        index[at : at + IDENTIFIER_BYTES] for at in range(names, names + count * IDENTIFIER_BYTES, IDENTIFIER_BYTES)
+    ]
     return found, list(begins)

@@ -113,7 +113,7 @@ class _Pack:
             kind, _, start = parsed_head(block, FIRST_OBJECT)
             head = block[start : start + LONGEST_LABEL]
             return kind == BLOB and isal_zlib.decompressobj().decompress(head, len(OWN)) == OWN
-        except (NotFound, IndexError, _NotDeflated):
+        except (IndexError, _NotDeflated):
             return False
 
 

@@ -63,9 +63,9 @@ class PackWriter:
         self._write(HEADER.pack(SIGNATURE, VERSION, self._count))
         self.add(BLOB, OWN + label)
 
-    def add(self, kind: int, data: bytes) -> bytes:
-        """Add an object that is at hand as a whole; return its id, 20 bytes."""
-        name = identifier(kind, data)
+    def add(self, kind: int, data: bytes, *, name: bytes | None = None) -> bytes:
+        """Add an object that is at hand as a whole; return its id, 20 bytes. name: the id, where it is known."""
+        name = identifier(kind, data) if name is None else name
         if name not in self.identifiers and name not in self._known:
             self.identifiers.add(name)
             self._write(object_head(kind, len(data)) + isal_zlib.compress(data, LEVEL))

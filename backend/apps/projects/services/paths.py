@@ -184,9 +184,7 @@ def _check_name(name: str, path: str) -> None:
 def broken_rule(name: str) -> str | None:
     """Return the first of RULES that one name of a path breaks, or None."""
     if _plain.fullmatch(name):
-        key = name.lower()
-        # No tilde and no colon is plain, so of what is reserved only these are left.
-        return _reserved(key) if key[0] == "." or key.partition(".")[0].rstrip(" ") in _devices else None
+        return _reserved(name.lower())
     if name in {"", "."}:
         return "dot"
     if name == "..":
