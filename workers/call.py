@@ -17,7 +17,7 @@ from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.workflows.decisions.retry import GiveUp, decide_retry
-from backend.apps.workflows.execution.claim import ClaimedTask
+from backend.apps.workflows.execution.claim import ClaimedTask, require_newest
 from backend.errors import InvalidInput, RepomillError
 
 Result = TypeVar("Result")
@@ -79,6 +79,10 @@ class TaskCall:
     def generator(self) -> ProjectGenerator:
         """The generator of the project's own workspace."""
         return ProjectGenerator(str(self.project.pk))
+
+    def require_newest(self) -> None:
+        """Raise TemporaryFailure where another attempt has taken over; none does until the transaction ends."""
+        require_newest(self.task.id, attempt=self.task.attempt)
 
     def gives_up(self, error: RepomillError) -> bool:
         """Return whether this attempt is the last one if it ends with this error."""

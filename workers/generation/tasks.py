@@ -34,7 +34,14 @@ def generate(
         "gitignore": gitignore,
         "readme": readme,
     }
-    return services.generate(**call.work, gives_up=call.gives_up, based_on=based_on, remove=remove, **content)
+    return services.generate(
+        **call.work,
+        fence=call.require_newest,
+        gives_up=call.gives_up,
+        based_on=based_on,
+        remove=remove,
+        **content,
+    )
 
 
 @service_task("generation.package_project")

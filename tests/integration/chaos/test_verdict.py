@@ -11,6 +11,8 @@ from tests.integration.chaos.strikes import Fault, Struck
 from tests.integration.chaos.verdict import recoveries
 
 TASK = "the task"
+PAUSE = 20.0
+"""Seconds that the task says it waits, where it waits."""
 
 
 def struck(at: float, fault: Fault, task: str | None = TASK) -> Struck:
@@ -21,7 +23,7 @@ def run(*events: tuple[float, str], completed: float) -> dict[str, Any]:
     return {
         "started": 1.0,
         "tasks": [{"id": TASK, "completed": completed}],
-        "events": [{"at": at, "kind": kind, "task": TASK} for at, kind in events],
+        "events": [{"at": at, "kind": kind, "task": TASK, "data": {"seconds": PAUSE}} for at, kind in events],
     }
 
 
@@ -65,6 +67,16 @@ FIRST = struck(10.0, Fault.WIPE)
             45.0,
             35.0,
             id="nothing lost by it",
+        ),
+        pytest.param(
+            [], [(11.0, "task_waits"), (12.0, "task_waits"), (13.0, "task_waits")], 45.0, 35.0, id="three pauses count"
+        ),
+        pytest.param(
+            [],
+            [(2.0, "task_waits"), (4.0, "task_waits"), (7.0, "task_waits"), (11.0, "task_waits")],
+            45.0,
+            15.0,
+            id="the fourth pause, for strikes before it, does not",
         ),
     ],
 )

@@ -34,6 +34,9 @@ STRIKES_ALL = {
     Fault.NEW_CONTAINER,
 }
 """Faults that others feel as well: their messages, their connections, their places in a pool."""
+SHORT_PAUSES = 3
+"""How many pauses of one task still count as time in which the work could have gone on: of 2, 4 and 8 s. A task that
+was struck more often than that waits longer each time, as it should, and that is no fault's recovery."""
 CALM = "calm-service"
 
 
@@ -154,13 +157,23 @@ def _struck_again(run: dict[str, Any], strike: Struck, later: list[Struck], end:
     A loss that no strike explains ends none: that strike's own work was found late then.
     """
     longest, since, sent = 0.0, strike.at, strike.at
-    mine = (event for event in run["events"] if event["task"] == strike.task and event["kind"] in LOSSES)
-    for at in (event["at"] for event in mine if strike.at < event["at"] < end):
+    mine = [event for event in run["events"] if event["task"] == strike.task]
+    pauses = [event for event in mine if event["kind"] == "task_waits"][SHORT_PAUSES:]
+
+    def stretch(start: float, stop: float) -> float:
+        return stop - start - sum(_overlap(event["at"], event["data"]["seconds"], start, stop) for event in pauses)
+
+    for at in (event["at"] for event in mine if event["kind"] in LOSSES and strike.at < event["at"] < end):
         guilty = [other.at for other in later if other.fault in STRIKES_ALL and sent < other.at < at]
         if guilty:
-            longest, since = max(longest, guilty[0] - since), guilty[0]
+            longest, since = max(longest, stretch(since, guilty[0])), guilty[0]
         sent = at
-    return max(longest, end - since)
+    return max(longest, stretch(since, end))
+
+
+def _overlap(at: float, seconds: float, start: float, stop: float) -> float:
+    """Return how much of a pause lies between two moments."""
+    return max(0.0, min(at + seconds, stop) - max(at, start))
 
 
 def _going_on(run: dict[str, Any], after: float, later: list[Struck]) -> float:

@@ -5,6 +5,7 @@ Every change of status is an UPDATE whose condition names what it comes from. Th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -32,18 +33,26 @@ _Execution = WorkflowExecution.Status
 
 
 def open_generation(
-    *, project: Project, user: User, execution_id: UUID | None, based_on: str | None = None
+    *,
+    project: Project,
+    user: User,
+    execution_id: UUID | None,
+    based_on: str | None = None,
+    fence: Callable[[], None] | None = None,
 ) -> GeneratedProject:
     """Return the execution's generation of the project, made if need be, as one that is being generated.
 
     execution_id: None opens a new one each time. The commit that it follows is settled when it is made.
     based_on: the id of an earlier generation of the project whose files it begins with, or `latest` for the newest
         completed one, if there is any.
+    fence: raises where the caller has been overtaken; one that is completed must not be opened again by who was away.
     Raises NotFound or PermissionRefused where the user may not write, NotFound for another base, Conflict for an
     archived generation or one that has begun with another base; and as `require_room_to_generate` does.
     """
     get_project(user=user, project_id=project.pk, write=True)
     with transaction.atomic():
+        if fence is not None:
+            fence()
         generation = _existing_or_new(project=project, user=user, execution_id=execution_id)
         base = base_of(generation, based_on)
         require_room_to_generate(generation=generation)

@@ -51,18 +51,19 @@ def generate(
     execution_id: UUID | None,
     based_on: str | None = None,
     remove: Sequence[str] | None = None,
+    fence: Callable[[], None] | None = None,
     gives_up: Callable[[RepomillError], bool] | None = None,
     **content: Any,  # noqa: ANN401  (structure, files, templates, gitignore, readme)
 ) -> dict[str, Any]:
     """Generate files, commit everything the generation has by then, and record it.
 
     content: as for `ProjectGenerator.generate`; what the generation has already stays.
-    based_on: see `open_generation`. remove: paths of files and directories that are to go.
+    based_on, fence: see `open_generation`. remove: paths of files and directories that are to go.
     gives_up: says of an error whether nobody will try again; by default that is what the error itself says.
     Raises InvalidInput and its kin, after which the generation is failed; WorkspaceBusy while another step of the same
     execution writes.
     """
-    generation = open_generation(project=project, user=user, execution_id=execution_id, based_on=based_on)
+    generation = open_generation(project=project, user=user, execution_id=execution_id, based_on=based_on, fence=fence)
     work = _Work(project, ProjectGenerator(str(project.pk), generation_id=str(generation.pk)))
     try:
         plan, gone = plan_of(**content, limits=work.generator.limits), require_paths(remove)

@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from backend.apps.workflows.execution.statements import Columns, as_value, fetch, values
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
+from backend.errors import TemporaryFailure
 
 _TASK, _STEP, _EXECUTION = (f'"{model._meta.db_table}"' for model in (TaskExecution, StepExecution, WorkflowExecution))
 _COLUMNS = Columns(
@@ -146,6 +147,18 @@ def extend_lease(task_id: UUID, *, attempt: int, now: datetime) -> bool:
     """Extend the lease of a running attempt. False: the attempt has been overtaken and must not write any more."""
     running = TaskExecution.objects.filter(pk=task_id, attempt=attempt, status=TaskExecution.Status.RUNNING)
     return running.update(lease_expires_at=now + lease_duration()) == 1
+
+
+def require_newest(task_id: UUID, *, attempt: int) -> None:
+    """Keep the task from being taken over until the transaction ends, which the caller has begun.
+
+    For what a service changes before its outcome is written back, where the change of an attempt that wakes up too late
+    would do harm. Raises TemporaryFailure where this attempt has been overtaken; what comes of it is fenced as well.
+    """
+    running = TaskExecution.objects.filter(pk=task_id, attempt=attempt, status=TaskExecution.Status.RUNNING)
+    # `no_key`: what refers to the row may be written meanwhile.
+    if not running.select_for_update(no_key=True).values_list("pk", flat=True):
+        raise TemporaryFailure("The task has been taken over by another worker.")
 
 
 class Standing(Enum):
