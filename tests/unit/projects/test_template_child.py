@@ -31,14 +31,22 @@ def confined(monkeypatch) -> Any:
 def converse(*requests: tuple[str, str | None], **limits: Any) -> list[dict[str, Any]]:
     lines = [json.dumps(asdict(TemplateLimits(**limits)))]
     lines += [json.dumps({"source": source, "context": context}) for source, context in requests]
-    answers = io.BytesIO()
-    serve(io.BytesIO("".join(f"{line}\n" for line in lines).encode()), answers)
+    answers, count = io.BytesIO(), memoryview(bytearray(8)).cast("q")
+    serve(io.BytesIO("".join(f"{line}\n" for line in lines).encode()), answers, count)
     return [json.loads(line) for line in answers.getvalue().splitlines()]
 
 
 def test_one_answer_for_each_line(confined):
     answers = converse(("{{ x }}", '{"x": 1}'), ("{{ x }}{{ x }}", None), ("{{ x }}", '{"x": "\\u00e9"}'))
     assert answers == [{"ready": True}, {"text": "1"}, {"text": "11"}, {"text": "\u00e9"}]
+
+
+def test_it_counts_what_it_begins(confined):
+    count = memoryview(bytearray(8)).cast("q")
+    lines = [json.dumps(asdict(TemplateLimits()))]
+    lines += [json.dumps({"source": source, "context": "{}"}) for source in ("a", "b", "{% if %}", "d")]
+    serve(io.BytesIO("".join(f"{line}\n" for line in lines).encode()), io.BytesIO(), count)
+    assert count[0] == 3
 
 
 def test_a_context_is_read_anew_for_each_template(confined):

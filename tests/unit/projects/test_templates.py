@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from backend.apps.projects.errors import InvalidTemplate, QuotaExceeded
 from backend.apps.projects.services.template_child import BareEngine, BareTemplate, LinearLexer, Refused
-from backend.apps.projects.services.template_process import processes
+from backend.apps.projects.services.template_process import Finished, processes
 from backend.apps.projects.services.templates import TemplateLimits, TemplateSource, render_templates
 from backend.errors import RepomillError, TemporaryFailure
 
@@ -150,13 +150,24 @@ def test_processor_time_is_limited():
 def test_one_long_call_is_ended_by_the_kernel(monkeypatch):
     """A signal waits for a call into C; the kernel's limit does not, and the error still names the template."""
 
-    def killed(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.CompletedProcess([], -24, b'{"ready": true}\n{"text": "1"}\n{"tex', b"")
+    def killed(*arguments: Any, **options: Any) -> Finished:
+        return Finished(b'{"ready": true}\n{"text": "1"}\n{"tex', b"", returncode=-24, begun=2)
 
     monkeypatch.setattr(processes, "run", killed)
     with pytest.raises(InvalidTemplate) as refused:
         render_templates([TemplateSource("first", ""), TemplateSource("second", ""), TemplateSource("third", "")])
     assert refused.value.place["template"] == "second"
+    assert "1 s" in refused.value.message
+
+
+def test_a_killed_process_still_tells_which_template_it_was_at():
+    """Its answers come together, and those before the one that killed it were not sent yet."""
+    endless = "{% for a in big %}{% for b in big %}{{ long|slugify }}{% endfor %}{% endfor %}"
+    sources = [TemplateSource(str(n), "{{ x }}", {"x": n}) for n in range(20)]
+    sources[13] = TemplateSource("endless", endless, {"big": "x" * 300, "long": "word " * 10_000})
+    with pytest.raises(InvalidTemplate) as refused:
+        render_templates(sources, limits=TemplateLimits(cpu_seconds=50, batch_seconds=1.0))
+    assert refused.value.place["template"] == "endless"
     assert "1 s" in refused.value.message
 
 
@@ -275,16 +286,22 @@ def test_a_process_that_died_waiting_is_replaced():
     assert render("1") == "1"
     spare = processes._spare
     assert spare
-    os.kill(spare.pid, signal.SIGKILL)
+    os.kill(spare.process.pid, signal.SIGKILL)
     assert render("2") == "2"
-    assert spare.returncode == -signal.SIGKILL
+    assert spare.process.returncode == -signal.SIGKILL
 
 
 def test_a_process_that_gives_up_at_that_moment_is_replaced(monkeypatch):
     assert render("1") == "1"
     spare = processes._spare
     assert spare
-    monkeypatch.setattr(spare, "poll", lambda: os.kill(spare.pid, signal.SIGKILL))
+    real = spare.process.poll
+
+    def poll() -> None:
+        monkeypatch.setattr(spare.process, "poll", real)
+        os.kill(spare.process.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(spare.process, "poll", poll)
     assert render("2") == "2"
 
 
@@ -293,7 +310,7 @@ def test_closing_ends_the_process_that_waits():
     spare = processes._spare
     processes.close()
     assert spare
-    assert spare.returncode == -signal.SIGKILL
+    assert spare.process.returncode == -signal.SIGKILL
     processes.close()
 
 
@@ -305,7 +322,7 @@ def test_a_fork_leaves_the_waiting_process_to_its_owner():
     if child == 0:
         os._exit(0 if processes._spare is None else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert spare.poll() is None
+    assert spare.process.poll() is None
     assert render("2") == "2"
 
 
@@ -313,7 +330,7 @@ def test_the_waiting_process_ends_with_its_owner():
     program = (
         "from backend.apps.projects.services.templates import TemplateSource, processes, render_templates\n"
         "render_templates([TemplateSource('t', 'x')])\n"
-        "print(processes._spare.pid, flush=True)\n"
+        "print(processes._spare.process.pid, flush=True)\n"
         "import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -6,19 +6,23 @@ setting, key or connection. It reads lines of JSON and answers each with one:
     first line    the limits of TemplateLimits, answered with {"ready": true}
     every other   {"source", "context"}; context is JSON text, null for the same as before
                   answered with {"text"} or {"error", "line"}; an error is the last answer
+
+Answers come together, and some of them never where the process is killed. How many templates it has begun stands in a
+file in memory, whose descriptor is its argument.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import mmap
+import os
 import re
 import resource
 import select
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType, ModuleType
 from typing import IO, Any, ClassVar, NoReturn, cast
@@ -50,7 +54,10 @@ FILTERS = frozenset(
 
 SPARE_SECONDS = 600
 """How long a process that was started ahead waits for its batch."""
+COUNT_BYTES = 8
 
+# Looked up once: an enumeration's members are asked for too often here.
+_TEXT, _VARIABLE, _BLOCK, _COMMENT = TokenType.TEXT, TokenType.VAR, TokenType.BLOCK, TokenType.COMMENT
 _CLOSERS = {"%": "%}", "{": "}}", "#": "#}"}
 _text_in_quotes = re.compile(r'"(?:[^"\\]|\\.)*"' r"|'(?:[^'\\]|\\.)*'")
 _filter_name = re.compile(r"\|\s*(\w+)")
@@ -96,15 +103,9 @@ class LinearLexer(Lexer):
 
     def tokenize(self) -> list[Token]:
         """Return the same tokens as Django's lexer."""
-        tokens, line = [], 1
-        for text, in_tag in self._split():
-            tokens.append(self.create_token(text, None, line, in_tag))
-            line += text.count("\n")
-        return tokens
-
-    def _split(self) -> Iterator[tuple[str, bool]]:
         source = self.template_string
-        done = line_end = 0
+        tokens: list[Token] = []
+        line, done, line_end = 1, 0, 0
         never_closed: set[str] = set()
         start = source.find("{")
         while start >= 0:
@@ -119,12 +120,21 @@ class LinearLexer(Lexer):
                 start = source.find("{", start + 1)
                 continue
             if done < start:
-                yield source[done:start], False
+                text = source[done:start]
+                tokens.append(Token(_TEXT, text, None, line))
+                line += text.count("\n")
             done = end + 2
-            yield source[start:done], True
+            tokens.append(self._tag(source[start:done], line))
             start = source.find("{", done)
         if done < len(source):
-            yield source[done:], False
+            tokens.append(Token(_TEXT, source[done:], None, line))
+        return tokens
+
+    def _tag(self, text: str, line: int) -> Token:
+        if text[1] == "{" and not self.verbatim:
+            # What most tags are; Django looks at this last.
+            return Token(_VARIABLE, text[2:-2].strip(), None, line)
+        return self.create_token(text, None, line, True)
 
 
 class RememberingParser(Parser):
@@ -151,9 +161,10 @@ class BareTemplate(Template):
     def compile_nodelist(self) -> NodeList:
         """Check and parse the source."""
         limits = cast(BareEngine, self.engine).limits
-        for number, line in enumerate(self.source.split("\n"), start=1):
-            if len(line) > limits.line_characters:
-                raise Refused(f"The line is longer than {limits.line_characters:,} characters.", number)
+        if len(self.source) > limits.line_characters:
+            for number, line in enumerate(self.source.split("\n"), start=1):
+                if len(line) > limits.line_characters:
+                    raise Refused(f"The line is longer than {limits.line_characters:,} characters.", number)
         tokens = LinearLexer(self.source).tokenize()
         check_tokens(tokens, limits=limits)
         return RememberingParser(tokens, {}, self.engine.template_builtins, self.origin).parse()
@@ -213,13 +224,13 @@ def _allowed_library() -> Library:
 def check_tokens(tokens: list[Token], *, limits: TemplateLimits) -> None:
     """Raise Refused for a tag or filter that is not allowed, and for too many, too long or too deeply nested ones."""
     in_comment, depth = False, 0
-    count = sum(token.token_type is not TokenType.TEXT for token in tokens)
-    if count > limits.tags:
-        raise Refused(f"The template has {count:,} tags; at most {limits.tags:,} are allowed.")
-    for token in tokens:
-        if token.token_type is TokenType.TEXT or token.token_type is TokenType.COMMENT:
+    tags = [token for token in tokens if token.token_type is not _TEXT]
+    if len(tags) > limits.tags:
+        raise Refused(f"The template has {len(tags):,} tags; at most {limits.tags:,} are allowed.")
+    for token in tags:
+        if token.token_type is _COMMENT:
             continue
-        tag = (token.contents.split(None, 1) or [""])[0] if token.token_type is TokenType.BLOCK else ""
+        tag = (token.contents.split(None, 1) or [""])[0] if token.token_type is _BLOCK else ""
         if in_comment:
             in_comment = tag != "endcomment"
             continue
@@ -229,7 +240,7 @@ def check_tokens(tokens: list[Token], *, limits: TemplateLimits) -> None:
         if tag:
             depth += (tag in BLOCKS) - (tag in BLOCKS.values())
             _check_tag(tag, depth, line=token.lineno, limits=limits)
-        if not in_comment:
+        if tag == "filter" or ("|" in token.contents and not in_comment):
             _check_filters(token, tag)
 
 
@@ -333,8 +344,11 @@ def _confine(limits: TemplateLimits) -> None:
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
-def serve(lines: IO[bytes], answers: IO[bytes]) -> None:
-    """Answer every line until there are no more, or one could not be rendered. Ends when nothing comes at all."""
+def serve(lines: IO[bytes], answers: IO[bytes], count: memoryview) -> None:
+    """Answer every line until there are no more, or one could not be rendered. Ends when nothing comes at all.
+
+    count: one number, how many templates have been begun.
+    """
     asked = lines.readline()
     if not asked:
         return
@@ -342,21 +356,22 @@ def serve(lines: IO[bytes], answers: IO[bytes]) -> None:
     settings.configure(USE_I18N=False)
     renderer = Renderer(limits)
     _confine(limits)
-    _send(answers, {"ready": True})
+    answers.write(json.dumps({"ready": True}).encode() + b"\n")
+    answers.flush()
     context = "{}"
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
+        count[0] = number
         asked = json.loads(line)
         context = context if asked["context"] is None else asked["context"]
         answer = renderer.answer(asked["source"], context)
-        _send(answers, answer)
+        answers.write(json.dumps(answer).encode() + b"\n")
         if "error" in answer:
-            return
-
-
-def _send(answers: IO[bytes], answer: dict[str, Any]) -> None:
-    answers.write(json.dumps(answer).encode() + b"\n")
+            break
     answers.flush()
 
 
 if __name__ == "__main__" and select.select([sys.stdin], [], [], SPARE_SECONDS)[0]:
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    with memoryview(mmap.mmap(int(sys.argv[1]), COUNT_BYTES)) as shared:
+        serve(sys.stdin.buffer, sys.stdout.buffer, shared.cast("q"))
+        # To take all modules apart would cost as much as two hundred templates.
+        os._exit(0)

@@ -45,18 +45,18 @@ def render_templates(sources: Sequence[TemplateSource], *, limits: TemplateLimit
         return []
     limits = limits or TemplateLimits()
     finished = processes.run(_request(sources, limits), seconds=limits.batch_seconds)
-    answers = [json.loads(line) for line in finished.stdout.splitlines(keepends=True) if line.endswith(b"\n")]
+    answers = [json.loads(line) for line in finished.answers.splitlines(keepends=True) if line.endswith(b"\n")]
     if not answers and finished.returncode == TOO_LATE:
         raise TemporaryFailure(f"The process that renders templates did not start within {limits.batch_seconds:g} s.")
     if not answers:
-        raise RepomillError(f"The process that renders templates did not start: {_last_line(finished.stderr)}")
+        raise RepomillError(f"The process that renders templates did not start: {_last_line(finished.said)}")
     texts: list[str] = []
     for source, answer in zip(sources, answers[1:], strict=False):
         if "error" in answer:
             raise _invalid(source, answer["error"], line=answer.get("line"))
         texts.append(answer["text"])
     if len(texts) < len(sources):
-        raise _invalid(sources[len(texts)], _cause_of_death(finished.returncode, limits))
+        raise _invalid(sources[max(len(texts), finished.begun - 1)], _cause_of_death(finished.returncode, limits))
     return texts
 
 
