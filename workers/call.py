@@ -77,11 +77,11 @@ class TaskCall:
 
     @cached_property
     def generator(self) -> ProjectGenerator:
-        """The generator of the project's own workspace."""
-        return ProjectGenerator(str(self.project.pk))
+        """The generator of the project's own workspace, which only the newest attempt writes to."""
+        return ProjectGenerator(str(self.project.pk), fence=self.require_newest)
 
     def require_newest(self) -> None:
-        """Raise TemporaryFailure where another attempt has taken over; none does until the transaction ends."""
+        """Raise Overtaken where another attempt has taken over; none does until the transaction, if any, ends."""
         require_newest(self.task.id, attempt=self.task.attempt)
 
     def gives_up(self, error: RepomillError) -> bool:

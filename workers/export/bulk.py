@@ -22,4 +22,6 @@ def plan(call: TaskCall, *, bulk_export: str) -> dict[str, Any]:  # noqa: ARG001
 @service_task("bulk.deliver", afterwards=advance_after, together=deliver_together)
 def deliver(call: TaskCall, *, item: int) -> dict[str, Any]:
     """Deliver one project of a bulk export."""
-    return deliver_item(key=call.task.key, project=call.project, user=call.author, item_id=item)
+    return deliver_item(
+        key=call.task.key, project=call.project, user=call.author, item_id=item, fence=call.require_newest
+    )

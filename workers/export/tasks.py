@@ -35,6 +35,7 @@ def export_to_git(
     return deliver_to_git(
         key=call.task.key,
         **call.work,
+        fence=call.require_newest,
         generation_id=generation,
         repository_name=repository_name,
         url=url,
@@ -64,6 +65,7 @@ def export_to_github(
     return deliver_to_github(
         key=call.task.key,
         **call.work,
+        fence=call.require_newest,
         generation_id=generation,
         credential=credential,
         github_token=github_token,
@@ -96,6 +98,7 @@ def export_to_gitlab(
     return deliver_to_gitlab(
         key=call.task.key,
         **call.work,
+        fence=call.require_newest,
         generation_id=generation,
         credential=credential,
         gitlab_token=gitlab_token,
@@ -112,11 +115,16 @@ def export_to_gitlab(
 @service_task("export.export_as_zip")
 def export_as_zip(call: TaskCall, *, generation: str | None = None) -> dict[str, Any]:
     """Deliver the execution's generation as a zip archive."""
-    return deliver_archive(key=call.task.key, **call.work, generation_id=generation, format="zip")
+    return _as_archive(call, generation=generation, format="zip")
 
 
 @service_task("export.export_as_tar")
 def export_as_tar(call: TaskCall, *, compressed: bool = True, generation: str | None = None) -> dict[str, Any]:
     """Deliver the execution's generation as a tar archive, by default compressed with gzip."""
-    format = "tar.gz" if compressed else "tar"
-    return deliver_archive(key=call.task.key, **call.work, generation_id=generation, format=format)
+    return _as_archive(call, generation=generation, format="tar.gz" if compressed else "tar")
+
+
+def _as_archive(call: TaskCall, *, generation: str | None, format: str) -> dict[str, Any]:
+    return deliver_archive(
+        key=call.task.key, **call.work, fence=call.require_newest, generation_id=generation, format=format
+    )

@@ -27,11 +27,13 @@ _DELIVER: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-def deliver_item(*, key: str, project: Project, user: User, item_id: int) -> dict[str, Any]:
+def deliver_item(
+    *, key: str, project: Project, user: User, item_id: int, fence: Callable[[], None] | None = None
+) -> dict[str, Any]:
     """Deliver the item of that id and return what the delivery answers.
 
-    key: the task's, under which a delivery is done once. Raises NotFound where the item is gone, and as
-    `backend.apps.exports.services.deliver` does.
+    key: the task's, under which a delivery is done once. fence: see `recording.delivered`.
+    Raises NotFound where the item is gone, and as `backend.apps.exports.services.deliver` does.
     """
     item = BulkExportItem.objects.select_related("bulk_export").filter(pk=item_id).first()
     if item is None:
@@ -43,6 +45,7 @@ def deliver_item(*, key: str, project: Project, user: User, item_id: int) -> dic
         "user": user,
         "execution_id": None,
         "generation_id": str(item.generation_id) if item.generation_id else None,
+        "fence": fence,
     }
     if bulk.export_type in ARCHIVES:
         return deliver_archive(**common, format=bulk.export_type)

@@ -31,6 +31,7 @@ def deliver_to_git(
     user: User,
     execution_id: UUID | None,
     generation_id: str | None = None,
+    fence: Callable[[], None] | None = None,
     repository_name: str | None = None,
     url: str | None = None,
     branch: str = "main",
@@ -40,7 +41,8 @@ def deliver_to_git(
 ) -> dict[str, Any]:
     """Push the execution's completed generation to a git remote and return what is there now, with the export's id.
 
-    generation_id: of one of the project, in the place of the execution's; so in every function here.
+    generation_id: of one of the project, in the place of the execution's. fence: see `recording.delivered`. So in every
+    function here.
     repository_name: a bare repository on this machine, made when it is missing; url: an https address. Exactly one.
     credential: the name of one for the url's host. Or else token, and the username that goes with it.
     Raises Conflict where no generation is completed or the key was used for something else, and as
@@ -73,6 +75,7 @@ def deliver_to_git(
         user=user,
         execution_id=execution_id,
         generation_id=generation_id,
+        fence=fence,
         export_type=RepositoryExport.ExportType.GIT,
         repository_name=require_text(repository_name or "", field="repository_name"),
         request={"repository_name": repository_name, "url": url, "branch": branch}
@@ -88,6 +91,7 @@ def deliver_to_github(
     user: User,
     execution_id: UUID | None,
     generation_id: str | None = None,
+    fence: Callable[[], None] | None = None,
     credential: str | None = None,
     github_token: Secret | None = None,
     base_url: str | None = None,
@@ -126,6 +130,7 @@ def deliver_to_github(
         user=user,
         execution_id=execution_id,
         generation_id=generation_id,
+        fence=fence,
         export_type=RepositoryExport.ExportType.GITHUB,
         repository_name=require_text(repository_name, field="repository_name"),
         request={**wanted, "credential": credential} | ({} if base_url is None else {"base_url": base_url}),
@@ -140,6 +145,7 @@ def deliver_to_gitlab(
     user: User,
     execution_id: UUID | None,
     generation_id: str | None = None,
+    fence: Callable[[], None] | None = None,
     credential: str | None = None,
     gitlab_token: Secret | None = None,
     base_url: str | None = None,
@@ -178,6 +184,7 @@ def deliver_to_gitlab(
         user=user,
         execution_id=execution_id,
         generation_id=generation_id,
+        fence=fence,
         export_type=RepositoryExport.ExportType.GITLAB,
         repository_name=require_text(project_name, field="project_name"),
         request={**wanted, "credential": credential} | ({} if base_url is None else {"base_url": base_url}),
@@ -192,6 +199,7 @@ def _delivered_repository(
     user: User,
     execution_id: UUID | None,
     generation_id: str | None = None,
+    fence: Callable[[], None] | None = None,
     export_type: str,
     repository_name: str,
     request: dict[str, Any],
@@ -211,6 +219,7 @@ def _delivered_repository(
             created_by=user,
         ),
         effect=lambda: export(exporter, generation.commit),
+        fence=fence,
         recorded=lambda result: {"repository_name": result["full_name"][:200], "repository_url": result["html_url"]},
     )
 
@@ -222,6 +231,7 @@ def deliver_archive(
     user: User,
     execution_id: UUID | None,
     generation_id: str | None = None,
+    fence: Callable[[], None] | None = None,
     format: str,
 ) -> dict[str, Any]:
     """Package the execution's completed generation and return the archive, with the export's id.
@@ -245,5 +255,6 @@ def deliver_archive(
         effect=lambda: package(
             project=project, user=user, execution_id=execution_id, generation_id=generation_id, format=format
         ),
+        fence=fence,
         recorded=lambda result: {"archive_path": result["path"], "archive_size": result["size"]},
     )

@@ -7,12 +7,15 @@ idempotent too (see `backend.apps.projects.hosts`), since a worker can die betwe
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.projects.models import GeneratedProject
+from backend.apps.workflows.execution.claim import Overtaken
 from backend.apps.workflows.execution.interruption import Interrupted
 from backend.errors import Conflict, RepomillError
 
@@ -24,11 +27,16 @@ def delivered(
     *,
     effect: Callable[[], dict[str, Any]],
     recorded: Callable[[dict[str, Any]], dict[str, Any]],
+    fence: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """Do the effect unless the key has been delivered, and record how it went.
 
     recorded: the columns that a result fills.
+    fence: raises Overtaken where another attempt does this by now. Nothing is begun then, and what the other one does
+        is not called failed.
     """
+    if fence is not None:
+        fence()
     export = _opened(wanted)
     if export.status == _Status.COMPLETED:
         return _as_result(export)
@@ -36,11 +44,11 @@ def delivered(
     try:
         result = effect()
     except RepomillError as error:
-        _update(export, status=_Status.FAILED, error_message=error.message)
+        _fail(export, error.message, fence)
         raise
     except (Interrupted, Exception):
         # Cancelled, past its time limit, or a fault: whatever it is, nobody delivers it any more.
-        _update(export, status=_Status.FAILED, error_message="The delivery was interrupted before it was done.")
+        _fail(export, "The delivery was interrupted before it was done.", fence)
         raise
     _update(
         export,
@@ -81,6 +89,13 @@ def _opened(wanted: RepositoryExport) -> RepositoryExport:
     if export.status != _Status.COMPLETED:
         _update(export, status=_Status.EXPORTING)
     return export
+
+
+def _fail(export: RepositoryExport, message: str, fence: Callable[[], None] | None) -> None:
+    with suppress(Overtaken), transaction.atomic():
+        if fence is not None:
+            fence()
+        _update(export, status=_Status.FAILED, error_message=message)
 
 
 def _update(export: RepositoryExport, **values: Any) -> None:  # noqa: ANN401  (columns)

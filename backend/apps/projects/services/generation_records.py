@@ -6,6 +6,7 @@ Every change of status is an UPDATE whose condition names what it comes from. Th
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -21,6 +22,7 @@ from backend.apps.projects.selectors import get_project, newest_generation
 from backend.apps.projects.services.git_store import Commit
 from backend.apps.projects.services.organisation_limits import require_room_to_generate, require_storage
 from backend.apps.projects.services.recorded_files import record_files
+from backend.apps.workflows.execution.claim import Overtaken
 from backend.apps.workflows.models import WorkflowExecution
 from backend.errors import Conflict, InvalidInput, NotFound, TemporaryFailure
 
@@ -45,7 +47,7 @@ def open_generation(
     execution_id: None opens a new one each time. The commit that it follows is settled when it is made.
     based_on: the id of an earlier generation of the project whose files it begins with, or `latest` for the newest
         completed one, if there is any.
-    fence: raises where the caller has been overtaken; one that is completed must not be opened again by who was away.
+    fence: raises Overtaken where another attempt does this by now, and may have completed what this one would open.
     Raises NotFound or PermissionRefused where the user may not write, NotFound for another base, Conflict for an
     archived generation or one that has begun with another base; and as `require_room_to_generate` does.
     """
@@ -109,11 +111,17 @@ def record(generation: GeneratedProject, commit: Commit, *, seal: str) -> None:
     generation.refresh_from_db()
 
 
-def fail(generation: GeneratedProject, message: str) -> None:
-    """Call a generation failed that is being generated; one that has been completed meanwhile is left as it is."""
-    GeneratedProject.objects.filter(pk=generation.pk, status=_Status.GENERATING).update(
-        status=_Status.FAILED, error_message=message, updated_at=timezone.now()
-    )
+def fail(generation: GeneratedProject, message: str, *, fence: Callable[[], None] | None = None) -> None:
+    """Call a generation failed that is being generated.
+
+    One that has been completed meanwhile is left as it is, and one that another attempt generates.
+    """
+    with suppress(Overtaken), transaction.atomic():
+        if fence is not None:
+            fence()
+        GeneratedProject.objects.filter(pk=generation.pk, status=_Status.GENERATING).update(
+            status=_Status.FAILED, error_message=message, updated_at=timezone.now()
+        )
 
 
 def fail_abandoned(*, now: datetime) -> int:

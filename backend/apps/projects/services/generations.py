@@ -58,13 +58,15 @@ def generate(
     """Generate files, commit everything the generation has by then, and record it.
 
     content: as for `ProjectGenerator.generate`; what the generation has already stays.
-    based_on, fence: see `open_generation`. remove: paths of files and directories that are to go.
+    based_on: see `open_generation`. remove: paths of files and directories that are to go.
+    fence: raises Overtaken where another attempt does this by now. What is completed is not opened again then, what it
+        wrote is not written over, and what it does is not called failed.
     gives_up: says of an error whether nobody will try again; by default that is what the error itself says.
     Raises InvalidInput and its kin, after which the generation is failed; WorkspaceBusy while another step of the same
     execution writes.
     """
     generation = open_generation(project=project, user=user, execution_id=execution_id, based_on=based_on, fence=fence)
-    work = _Work(project, ProjectGenerator(str(project.pk), generation_id=str(generation.pk)))
+    work = _Work(project, ProjectGenerator(str(project.pk), generation_id=str(generation.pk), fence=fence))
     try:
         plan, gone = plan_of(**content, limits=work.generator.limits), require_paths(remove)
         # One writer from the first file to the record: what is recorded last is what was committed last.
@@ -77,11 +79,11 @@ def generate(
             record(generation, commit, seal=work.workspace.seal())
     except RepomillError as error:
         if gives_up(error) if gives_up else not error.retryable:
-            fail(generation, error.message)
+            fail(generation, error.message, fence=fence)
         raise
     except (Interrupted, Exception):
         # Cancelled, past its time limit, or a fault: whatever it is, nobody generates it any more.
-        fail(generation, INTERRUPTED)
+        fail(generation, INTERRUPTED, fence=fence)
         raise
     return as_result(generation)
 

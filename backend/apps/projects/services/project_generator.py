@@ -9,7 +9,7 @@ history of a project lies in its git store outside the workspace, and archives l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -29,16 +29,23 @@ class ProjectGenerator:
     """The workspace of one generation of a project, or of the project itself when no generation is named.
 
     project_id, generation_id: UUIDs; the workspace is named by the latter, the git store by the former.
-    limits: how large the workspace may become; the defaults of `Limits` when absent.
+    limits: how large the workspace may become; the defaults of `Limits` when absent. fence: see `Workspace`.
     Raises InvalidInput for an id that is no UUID.
     """
 
-    def __init__(self, project_id: str, *, generation_id: str | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        project_id: str,
+        *,
+        generation_id: str | None = None,
+        limits: Limits | None = None,
+        fence: Callable[[], None] | None = None,
+    ) -> None:
         self.project_id = require_uuid(project_id, field="project_id")
         self.generation_id = None if generation_id is None else require_uuid(generation_id, field="generation_id")
         self.limits = limits or Limits()
         self.base_dir = Path(settings.GENERATED_PROJECTS_DIR) / (self.generation_id or self.project_id)
-        self.workspace = Workspace(self.base_dir, limits=self.limits)
+        self.workspace = Workspace(self.base_dir, limits=self.limits, fence=fence)
         self.workspace.create()
 
     def create_directory(self, path: str) -> Path:

@@ -63,9 +63,11 @@ class NewFile:
 class Workspace:
     """The tree below `root`, a directory of mode 0700. Files in it have mode 0644 or 0755, directories 0755."""
 
-    def __init__(self, root: Path, *, limits: Limits | None = None) -> None:
+    def __init__(self, root: Path, *, limits: Limits | None = None, fence: Callable[[], None] | None = None) -> None:
+        """fence: called by each writer once it is the only one; raises where the writing has become another's."""
         self.root = root
         self.limits = limits or Limits()
+        self._fence = fence
         self._lock = WorkspaceLock(root)
         self._locks_directory = -1
         self._inventory: _Inventory | None = None
@@ -90,12 +92,14 @@ class Workspace:
     def writing(self) -> Iterator[None]:
         """Be the only writer. The same thread may enter again through the same object.
 
-        Raises WorkspaceBusy, to be tried again after 2 seconds, when another writer is at work.
+        Raises as the fence does, and WorkspaceBusy, to be tried again after 2 seconds, when another writer is at work.
         """
         if self._lock.held:
             yield
             return
         with self._lock.hold() as self._locks_directory:
+            if self._fence is not None:
+                self._fence()
             try:
                 yield
             finally:

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 
 from backend.apps.workflows.execution.statements import Columns, as_value, fetch, values
@@ -149,16 +150,20 @@ def extend_lease(task_id: UUID, *, attempt: int, now: datetime) -> bool:
     return running.update(lease_expires_at=now + lease_duration()) == 1
 
 
-def require_newest(task_id: UUID, *, attempt: int) -> None:
-    """Keep the task from being taken over until the transaction ends, which the caller has begun.
+class Overtaken(TemporaryFailure):
+    """The attempt is no longer the task's newest: it changes nothing any more, and what it says is not taken."""
 
-    For what a service changes before its outcome is written back, where the change of an attempt that wakes up too late
-    would do harm. Raises TemporaryFailure where this attempt has been overtaken; what comes of it is fenced as well.
+
+def require_newest(task_id: UUID, *, attempt: int) -> None:
+    """Raise Overtaken where another attempt has taken over; none does until the caller's transaction, if any, ends.
+
+    For what a service changes before its outcome is written back.
     """
     running = TaskExecution.objects.filter(pk=task_id, attempt=attempt, status=TaskExecution.Status.RUNNING)
-    # `no_key`: what refers to the row may be written meanwhile.
-    if not running.select_for_update(no_key=True).values_list("pk", flat=True):
-        raise TemporaryFailure("The task has been taken over by another worker.")
+    with transaction.atomic():
+        # `no_key`: what refers to the row may be written meanwhile.
+        if not running.select_for_update(no_key=True).values_list("pk", flat=True):
+            raise Overtaken("The task has been taken over by another worker.")
 
 
 class Standing(Enum):
