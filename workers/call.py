@@ -90,5 +90,9 @@ class TaskCall:
         return isinstance(decide_retry(error, retries=retries, max_retries=most, jitter=0.0), GiveUp)
 
     def api(self, work: Callable[[AgentAPICaller], Awaitable[Result]]) -> Result:
-        """Do something with our REST API as `user`; a repeated attempt repeats the same idempotency keys."""
+        """Do something with our REST API as `user`; a repeated attempt repeats the same idempotency keys.
+
+        Raises Overtaken where another attempt has taken over: it may know by now what became of this one's requests.
+        """
+        self.require_newest()
         return run(work, user=self.user, idempotency_key=self.task.key, taken_over=self.task.took_over)

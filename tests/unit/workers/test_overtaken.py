@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+import workers.agents.tasks
 import workers.export.tasks
-import workers.generation.tasks  # noqa: F401  (both register their methods)
+import workers.generation.tasks  # noqa: F401  (all register their methods)
 from backend.apps.authentication.models import User
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.services import deliver
@@ -159,3 +160,12 @@ def test_one_that_fails_too_late_does_not_call_failed_what_another_delivers(ask,
     with pytest.raises(Interrupted):
         work(stalled)
     assert RepositoryExport.objects.get().status == "exporting"
+
+
+def test_one_that_begins_too_late_calls_nobody(ask, monkeypatch):
+    task = ask("agents.get_project", project_id="p")
+    stalled = claimed(task)
+    claimed(task, later=LATER)
+    monkeypatch.setattr("workers.call.run", lambda *arguments, **options: pytest.fail("it made a request"))
+    with pytest.raises(Overtaken):
+        work(stalled)
