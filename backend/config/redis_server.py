@@ -11,6 +11,7 @@ With TLS the server's certificate and name are always checked. Nothing is connec
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -126,13 +127,16 @@ class _Senseless(ValueError):
 
 
 def _read(url: str) -> RedisServer:
-    parts = urlsplit(url)
+    # Newer versions of Python take no URL for one that names several hosts of which one is an address in brackets.
+    scheme, _, rest = url.partition("://")
+    netloc = re.split("[/?#]", rest, maxsplit=1)[0]
+    parts = urlsplit(f"{scheme}://host{rest[len(netloc) :]}")
     if parts.scheme not in _KNOWN:
         raise _Senseless("it begins with none of " + ", ".join(f"{scheme}://" for scheme in _KNOWN))
     given = {name: values[-1] for name, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}
     if unknown := sorted(given.keys() - _KNOWN[parts.scheme]):
         raise _Senseless(f"{parts.scheme}:// has no option {unknown[0][:30]}")
-    account, _, places = parts.netloc.rpartition("@")
+    account, _, places = netloc.rpartition("@")
     username, _, password = account.partition(":")
     common: dict[str, Any] = {
         "username": unquote(username) or None,
