@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from backend.cli.stack.lock import running_stack
+from tests.integration.debian import CURL, library_path, unpacked
 from tests.integration.installation import ROOT, Installation, NewInstallation
 from tests.integration.trees import clone, tree_of
 
@@ -106,7 +109,7 @@ def test_a_program_starts_a_run_over_rest(installation: Installation, tmp_path: 
     done = subprocess.run(
         ["bash", "-euc", f'repomill() {{ "{sys.executable}" -m backend.cli "$@"; }}\n{typed}'],
         cwd=tmp_path,
-        env={**installation.environment, "PYTHONPATH": str(ROOT)},
+        env={**installation.environment, **_with_curl(), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=120,
@@ -114,6 +117,14 @@ def test_a_program_starts_a_run_over_rest(installation: Installation, tmp_path: 
     assert done.returncode == 0, done.stderr
     started = json.loads(done.stdout)
     assert installation.json("show", started["id"], "--follow")["status"] == "completed"
+
+
+def _with_curl() -> dict[str, str]:
+    """Return the variables with which there is a curl, which a new machine has not."""
+    if shutil.which("curl"):
+        return {}
+    folder = unpacked("curl", CURL)
+    return {"PATH": f"{folder / 'usr' / 'bin'}:{os.environ['PATH']}", "LD_LIBRARY_PATH": library_path(folder)}
 
 
 def test_all_projects_at_once_and_by_the_clock(installation: Installation):

@@ -18,6 +18,7 @@ import pytest
 
 CACHE = Path(__file__).resolve().parents[2] / ".tools" / "peers"
 REDIS = ("redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1")
+CURL = ("curl", "libcurl4")
 RABBITMQ = (
     "rabbitmq-server",
     *(f"erlang-{part}" for part in ("base", "asn1", "crypto", "public-key", "mnesia", "runtime-tools", "ssl", "eldap")),

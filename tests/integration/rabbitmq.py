@@ -56,14 +56,15 @@ class RabbitMQ:
             stderr=subprocess.DEVNULL,
             preexec_fn=partial(die_with_parent, parent=os.getpid()),
         )
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.kill()
-        if self._epmd is not None:
-            self._epmd.kill()
-            self._epmd.wait()
+        self._end()
 
     @property
     def url(self) -> str:
@@ -112,6 +113,12 @@ class RabbitMQ:
         with self.connection() as connection:
             return connection.channel().queue_purge(queue) or 0
 
+    def _end(self) -> None:
+        self.kill()
+        if self._epmd is not None:
+            self._epmd.kill()
+            self._epmd.wait()
+
     def _environment(self) -> dict[str, str]:
         folder = str(self._folder)
         return {
@@ -121,6 +128,8 @@ class RabbitMQ:
             "LC_ALL": "C.UTF-8",
             "RABBITMQ_MNESIA_BASE": f"{folder}/kept",
             "RABBITMQ_LOGS": "-",
+            # What it did at an upgrade, of which there is none, goes here all the same.
+            "RABBITMQ_LOG_BASE": folder,
             "RABBITMQ_NODENAME": f"rm{self.port}@localhost",
             "RABBITMQ_CONFIG_FILE": f"{folder}/rabbit.conf",
             "RABBITMQ_CONF_ENV_FILE": f"{folder}/none",
