@@ -6,7 +6,7 @@ sees it before `git_store` does.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backend.apps.projects.errors import WorkspaceBusy
+from backend.apps.projects.services.changed_tree import ChangedTree, depth
 from backend.apps.projects.services.changes import Changes
 from backend.apps.projects.services.content import (
     Content,
@@ -25,7 +26,16 @@ from backend.apps.projects.services.content import (
     empty_directories,
 )
 from backend.apps.projects.services.git_objects import TreeFile, directories_above
-from backend.apps.projects.services.pack_format import BLOB, COMMIT, DIRECTORY, EXECUTABLE, PLAIN, TREE, identifier
+from backend.apps.projects.services.pack_format import (
+    BLOB,
+    COMMIT,
+    DIRECTORY,
+    EXECUTABLE,
+    PLAIN,
+    TREE,
+    identifier,
+    tree_data,
+)
 from backend.apps.projects.services.pack_writer import Installation, PackWriter, installing
 from backend.apps.projects.services.workspace import Entry
 from backend.apps.projects.services.zip_writer import AT_ONCE
@@ -82,25 +92,22 @@ class CommitWriter:
             made = self._unchanged(trees, stored) or self._finish(installation, trees, stored)
         return made, Content(files=tuple(read), empty_directories=empty_directories(entries))
 
-    def write_changes(self, changes: Changes, *, base: Iterable[TreeFile], known: Collection[bytes]) -> WrittenCommit:
-        """Commit what a tree in the store becomes with changes.
+    def write_changes(
+        self, changes: Changes, *, root: bytes, read: Callable[[Sequence[bytes]], Iterable[bytes]]
+    ) -> tuple[WrittenCommit, ChangedTree]:
+        """Commit what a tree in the store becomes with changes; the files of the result are in no list.
 
-        base: its files. known: ids of blobs and trees that the store has. Raises GitFailed.
+        root: that tree's id; read: see `ChangedTree`. Raises GitFailed.
         """
-        left = {file.path: file for file in base}
-        for path in changes.removed:
-            left.pop(path, None)
-        for new in changes.files:
-            left[new.path] = TreeFile(identifier(BLOB, new.data), _mode(new.executable), new.path)
-        files = [left[path] for path in sorted(left)]
-        trees = trees_of(files)
-        if unchanged := self._unchanged(trees, files):
-            return unchanged
-        new_trees = sum(name not in known for name, _ in trees)
-        with self._installing(count=len(changes.files) + new_trees + 1, known=known) as installation:
+        files = {new.path: (_mode(new.executable), identifier(BLOB, new.data)) for new in changes.files}
+        changed = ChangedTree(root, files=files, removed=changes.removed, read=read)
+        if unchanged := self._unchanged(changed.trees, []):
+            return unchanged, changed
+        new_trees = sum(name not in changed.known for name, _ in changed.trees)
+        with self._installing(count=len(changes.files) + new_trees + 1, known=changed.known) as installation:
             for new in changes.files:
-                installation.writer.add(BLOB, new.data, name=left[new.path].binsha)
-            return self._finish(installation, trees, files)
+                installation.writer.add(BLOB, new.data, name=files[new.path][1])
+            return self._finish(installation, changed.trees, []), changed
 
     def _finish(
         self, installation: Installation, trees: list[tuple[bytes, bytes]], files: list[TreeFile]
@@ -140,31 +147,22 @@ class CommitWriter:
 
 def trees_of(files: Iterable[TreeFile]) -> list[tuple[bytes, bytes]]:
     """Return id and data of the trees that hold these files, from the deepest to the root."""
-    held: dict[str, list[tuple[bytes, bytes]]] = {"": []}
+    held: dict[str, dict[str, tuple[int, bytes]]] = {"": {}}
     for file in files:
         parent, _, name = file.path.rpartition("/")
         above = parent
         while above not in held:
-            held[above] = []
+            held[above] = {}
             above = above.rpartition("/")[0]
-        held[parent].append((name.encode(), _entry(file.mode, name, file.binsha)))
+        held[parent][name] = (file.mode, file.binsha)
     made = []
-    for path in sorted(held, key=_depth, reverse=True):
-        # Git sorts a directory as if its name ended with a slash.
-        data = b"".join([line for _, line in sorted(held.pop(path))])
+    for path in sorted(held, key=depth, reverse=True):
+        data = tree_data(held.pop(path))
         made.append((identifier(TREE, data), data))
         if path:
             parent, _, name = path.rpartition("/")
-            held[parent].append((f"{name}/".encode(), _entry(DIRECTORY, name, made[-1][0])))
+            held[parent][name] = (DIRECTORY, made[-1][0])
     return made
-
-
-def _depth(path: str) -> int:
-    return path.count("/") + 1 if path else 0
-
-
-def _entry(mode: int, name: str, identifier: bytes) -> bytes:
-    return b"%o %b\0%b" % (mode, name.encode(), identifier)
 
 
 def _mode(executable: bool) -> int:

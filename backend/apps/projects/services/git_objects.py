@@ -78,13 +78,8 @@ class Objects:
         """Return every file of a commit, as `files` does. Raises NotFound."""
         return self.files(self.commit(commit).tree.binsha)
 
-    def listing(self, commit: str) -> tuple[list[TreeFile], set[bytes]]:
-        """Return every file of a commit, as `files` does, and the ids of all its trees. Raises NotFound."""
-        root = self.commit(commit).tree.binsha
-        return self.files(root), {root, *(_tree_file(line).binsha for line in self._listed("-rtd", root))}
-
     def contents(self, binshas: Sequence[bytes]) -> Iterator[bytes]:
-        """Yield the contents of many blobs in their order. Raises NotFound."""
+        """Yield the contents of many blobs or trees in their order. Raises NotFound."""
         for begin in range(0, len(binshas), AT_ONCE):
             part = binshas[begin : begin + AT_ONCE]
             self._process.ask(b"\n".join(b"contents " + binsha.hex().encode() for binsha in part))

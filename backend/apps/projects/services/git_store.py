@@ -24,14 +24,14 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from backend.apps.projects.errors import GitFailed
+from backend.apps.projects.services.changed_tree import ChangedTree
 from backend.apps.projects.services.changes import Changes
 from backend.apps.projects.services.commit_sharing import bring, has_name
 from backend.apps.projects.services.commit_writing import CommitWriter, WrittenCommit
 from backend.apps.projects.services.content import Content, ContentFile, Tree
-from backend.apps.projects.services.git_objects import COMMIT, CommittedTree, Objects, TreeFile, reading
+from backend.apps.projects.services.git_objects import COMMIT, CommittedTree, Objects, reading
 from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_words import clean
-from backend.apps.projects.services.pack_format import EXECUTABLE
 from backend.apps.projects.services.pack_reader import packed
 from backend.apps.projects.services.pack_storage import packs_storage
 from backend.apps.projects.services.workspace import Workspace
@@ -179,17 +179,21 @@ class GitStore:
     ) -> Commit:
         """Commit the tree of the commit `base` with changes, and return the commit; the parent when it has that tree.
 
-        Nothing is read from a workspace: what did not change is taken from the store itself.
+        Nothing is read from a workspace: what did not change is taken from the store itself, by its directories' ids.
         Raises NotFound where the store has no such commit, Conflict where its files are not those that the changes
         begin with, GitFailed.
         """
         self._sweep()
         with self.reading() as objects:
-            files, trees = self._listed(base, objects)
+            root = objects.commit(base).tree.binsha
             writer = self._writer(objects, message=message, parent=parent, when=when)
-            made = writer.write_changes(changes, base=files, known={*(file.binsha for file in files), *trees})
-            _require_same(made, objects=objects)
-            _require_content(changes.content, made.files)
+            made, changed = writer.write_changes(changes, root=root, read=objects.contents)
+            _require_trees(made, changed, objects=objects)
+            if not changed.holds(changes.content.files):
+                raise Conflict(
+                    "The project's git store does not hold the files that were recorded.",
+                    hint="Restore the folder git-stores and the database from backups of one time.",
+                )
         self._keep(made.commit)
         return Commit(commit=made.commit, tree=made.tree, content=changes.content)
 
@@ -276,12 +280,6 @@ class GitStore:
                     if time.time() - left.stat().st_mtime > LEFTOVER_SECONDS:
                         left.unlink()
 
-    def _listed(self, commit: str, objects: Objects) -> tuple[list[TreeFile], set[bytes]]:
-        """Return a commit's files and the ids of its trees. Raises NotFound."""
-        with suppress(NotFound), packed(self.path) as source:
-            return source.listing(commit)
-        return objects.listing(commit)
-
     def _writer(self, objects: Objects, *, message: str, parent: str | None, when: datetime) -> CommitWriter:
         return CommitWriter(
             git_dir=self.path,
@@ -322,17 +320,6 @@ def _message(message: str) -> str:
     return kept + "\n"
 
 
-def _require_content(content: Content, files: list[TreeFile]) -> None:
-    """Raise Conflict unless the files have the names and modes of the content."""
-    if [(file.path, file.mode == EXECUTABLE) for file in files] != [
-        (file.path, file.executable) for file in content.files
-    ]:
-        raise Conflict(
-            "The project's git store does not hold the files that were recorded.",
-            hint="Restore the folder git-stores and the database from backups of one time.",
-        )
-
-
 def _require_same(made: WrittenCommit, *, objects: Objects) -> None:
     """Raise GitFailed unless the commit that git holds has exactly the files that were read."""
     root = objects.commit(made.commit).tree
@@ -342,3 +329,10 @@ def _require_same(made: WrittenCommit, *, objects: Objects) -> None:
             f"The commit has {len(found)} files that do not equal the {len(made.files)} of the workspace; "
             "it is not used."
         )
+
+
+def _require_trees(made: WrittenCommit, changed: ChangedTree, *, objects: Objects) -> None:
+    """Raise GitFailed unless the commit has the changed tree, of which git holds each directory as it was made."""
+    names, made_data = zip(*changed.trees, strict=True)
+    if objects.commit(made.commit).tree.hexsha != made.tree or tuple(objects.contents(names)) != made_data:
+        raise GitFailed("The commit does not have the tree that was made for it; it is not used.")

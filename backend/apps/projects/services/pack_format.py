@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import isal
 
@@ -74,6 +74,16 @@ def tree_entries(tree: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         mode, _, name = tree[at:zero].partition(b" ")
         at = zero + 1 + IDENTIFIER_BYTES
         yield int(mode, 8), name, tree[zero + 1 : at]
+
+
+def tree_data(entries: Mapping[str, tuple[int, bytes]]) -> bytes:
+    """Return the tree object that holds these: mode and id by name."""
+    # Git sorts a directory as if its name ended with a slash.
+    lines = [
+        (name.encode() + b"/" if mode == DIRECTORY else name.encode(), b"%o %b\0%b" % (mode, name.encode(), binsha))
+        for name, (mode, binsha) in entries.items()
+    ]
+    return b"".join([line for _, line in sorted(lines)])
 
 
 def parsed_index(index: bytes) -> tuple[list[bytes], list[int]]:

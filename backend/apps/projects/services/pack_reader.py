@@ -126,21 +126,16 @@ class PackedObjects:
         self._found: dict[bytes, _Object] = {}
 
     def files_of(self, commit: str) -> list[TreeFile]:
-        """Return every file of a commit, as `listing` does."""
-        return self.listing(commit)[0]
-
-    def listing(self, commit: str) -> tuple[list[TreeFile], set[bytes]]:
-        """Return every file of a commit, in the order of the paths as UTF-8 bytes, and the ids of all its trees.
+        """Return every file of a commit, in the order of the paths as UTF-8 bytes.
 
         Raises NotFound where any of it is not in these packs.
         """
         found: list[TreeFile] = []
-        trees: set[bytes] = set()
         try:
             head = self._whole(bytes.fromhex(commit), COMMIT)
             word, _, root = head.partition(b"\n")[0].partition(b" ")
             if word == b"tree":
-                self._collect(bytes.fromhex(root.decode()), "", files=found, trees=trees)
+                self._collect(bytes.fromhex(root.decode()), "", files=found)
         except (ValueError, RecursionError):
             raise _damaged() from None
         missing = {file.binsha for file in found}
@@ -149,7 +144,7 @@ class PackedObjects:
         if missing:
             raise _elsewhere()
         found.sort(key=lambda file: file.path)
-        return found, trees
+        return found
 
     def size(self, binsha: bytes) -> int:
         """Return the bytes of a blob. Raises NotFound."""
@@ -168,12 +163,11 @@ class PackedObjects:
         for binsha in binshas:
             yield self._whole(binsha, BLOB)
 
-    def _collect(self, tree: bytes, prefix: str, *, files: list[TreeFile], trees: set[bytes]) -> None:
-        trees.add(tree)
+    def _collect(self, tree: bytes, prefix: str, *, files: list[TreeFile]) -> None:
         for mode, name, binsha in tree_entries(self._whole(tree, TREE)):
             path = prefix + name.decode()
             if mode == DIRECTORY:
-                self._collect(binsha, f"{path}/", files=files, trees=trees)
+                self._collect(binsha, f"{path}/", files=files)
             else:
                 files.append(TreeFile(binsha, mode, path))
 
