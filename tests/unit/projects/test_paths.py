@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.apps.projects.errors import InvalidPath, QuotaExceeded
+from backend.apps.projects.services import paths
 from backend.apps.projects.services.limits import Limits
 from backend.apps.projects.services.paths import RULES, comparison_key, invalid_path, validate_path, validate_tree
 
@@ -195,6 +196,32 @@ def test_a_path_is_refused_or_returned_as_it_is(path):
         names = path.split("/")
         assert not {"", ".", "..", ".git"} & {comparison_key(name) for name in names}
         assert not any(set(name) & set('\\:*?"<>|\0\n') for name in names)
+
+
+WORDS = [
+    "git",
+    "gitmodules",
+    "lfsconfig",
+    "con",
+    "CLOCK$",
+    "lpt9",
+    "gitmod~1",
+    "a",
+    "_",
+    "-",
+    ".",
+    " ",
+    "~1",
+    "0",
+    "\u00fc",
+]
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map("".join))
+def test_what_is_taken_for_harmless_at_a_glance_breaks_no_rule(name):
+    if paths._harmless.fullmatch(name):
+        assert paths._looked_at(name) is None
+    assert paths.broken_rule(name) == paths._looked_at(name)
 
 
 @given(st.text(min_size=1))

@@ -66,6 +66,9 @@ _short_dotgit = re.compile(r"git~[0-9]+")
 # gi7eba is the checksum that NTFS gives `.gitmodules` when the plain short names are taken.
 _short_gitmodules = re.compile(r"gitmod~[0-9]+|gi7e[0-9a-f]{0,2}~[0-9]+|lfscon~[0-9]+")
 _plain = re.compile(r"[ !#$%&'()+,\-.0-9;=@A-Z\[\]^_`a-z{}]{1,255}(?<![ .])")
+# Plain, without a tilde, beginning with no dot, and longer up to the first one than any device's name: most names, which
+# are too many to be remembered.
+_harmless = re.compile(r"[\-0-9A-Z_a-z]{9}[\-.0-9A-Z_a-z]{0,245}(?<!\.)")
 _devices = frozenset(
     ["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"]
     + [f"{port}{number}" for port in ("com", "lpt") for number in range(10)]
@@ -180,9 +183,13 @@ def _check_name(name: str, path: str) -> None:
         raise invalid_path(path, rule)
 
 
-@lru_cache(maxsize=16_384)
 def broken_rule(name: str) -> str | None:
     """Return the first of RULES that one name of a path breaks, or None."""
+    return None if _harmless.fullmatch(name) else _looked_at(name)
+
+
+@lru_cache(maxsize=16_384)
+def _looked_at(name: str) -> str | None:
     if _plain.fullmatch(name):
         return _reserved(name.lower())
     if name in {"", "."}:
