@@ -256,10 +256,10 @@ def test_a_file_that_changes_meanwhile_is_not_committed(store, listed, found):
     assert git(store, "for-each-ref") == ""
 
 
-def test_a_tree_that_lacks_a_file_is_not_used(store, workspace, monkeypatch):
-    listed = Objects.files
-    monkeypatch.setattr(Objects, "files", lambda self, tree: listed(self, tree)[1:])
-    with pytest.raises(GitFailed, match="do not equal"):
+def test_a_tree_that_git_holds_otherwise_is_not_used(store, workspace, monkeypatch):
+    held = Objects.contents
+    monkeypatch.setattr(Objects, "contents", lambda self, ids: (data[1:] for data in held(self, ids)))
+    with pytest.raises(GitFailed, match="does not have the tree"):
         commit(store, workspace)
 
 

@@ -46,11 +46,14 @@ AUTHOR = b"Repomill <repomill@localhost>"
 
 @dataclass(frozen=True)
 class WrittenCommit:
-    """A commit that is in the store, or was found to change nothing: ids in hex, and the files that it should have."""
+    """A commit that is in the store, or was found to change nothing: ids in hex.
+
+    trees: id and data of the directories that were made for it, the root last; what else it holds was there before.
+    """
 
     commit: str
     tree: str
-    files: list[TreeFile]
+    trees: list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True)
@@ -89,42 +92,40 @@ class CommitWriter:
                 read.append(content)
                 stored.append(file)
             trees = trees_of(stored)
-            made = self._unchanged(trees, stored) or self._finish(installation, trees, stored)
+            made = self._unchanged(trees) or self._finish(installation, trees)
         return made, Content(files=tuple(read), empty_directories=empty_directories(entries))
 
     def write_changes(
         self, changes: Changes, *, root: bytes, read: Callable[[Sequence[bytes]], Iterable[bytes]]
     ) -> tuple[WrittenCommit, ChangedTree]:
-        """Commit what a tree in the store becomes with changes; the files of the result are in no list.
+        """Commit what a tree in the store becomes with changes.
 
         root: that tree's id; read: see `ChangedTree`. Raises GitFailed.
         """
         files = {new.path: (_mode(new.executable), identifier(BLOB, new.data)) for new in changes.files}
         changed = ChangedTree(root, files=files, removed=changes.removed, read=read)
-        if unchanged := self._unchanged(changed.trees, []):
+        if unchanged := self._unchanged(changed.trees):
             return unchanged, changed
         new_trees = sum(name not in changed.known for name, _ in changed.trees)
         with self._installing(count=len(changes.files) + new_trees + 1, known=changed.known) as installation:
             for new in changes.files:
                 installation.writer.add(BLOB, new.data, name=files[new.path][1])
-            return self._finish(installation, changed.trees, []), changed
+            return self._finish(installation, changed.trees), changed
 
-    def _finish(
-        self, installation: Installation, trees: list[tuple[bytes, bytes]], files: list[TreeFile]
-    ) -> WrittenCommit:
+    def _finish(self, installation: Installation, trees: list[tuple[bytes, bytes]]) -> WrittenCommit:
         for name, data in trees:
             installation.writer.add(TREE, data, name=name)
         tree = trees[-1][0].hex()
         commit = installation.writer.add(COMMIT, self._commit(tree)).hex()
         installation.finish()
-        return WrittenCommit(commit, tree, files)
+        return WrittenCommit(commit, tree, trees)
 
-    def _unchanged(self, trees: list[tuple[bytes, bytes]], files: list[TreeFile]) -> WrittenCommit | None:
+    def _unchanged(self, trees: list[tuple[bytes, bytes]]) -> WrittenCommit | None:
         """Return the parent where it has the same tree; None where a commit is to be made."""
         tree = trees[-1][0].hex()
         if self.parent is None or self.parent_tree != tree:
             return None
-        return WrittenCommit(self.parent, tree, files)
+        return WrittenCommit(self.parent, tree, trees)
 
     def _installing(self, *, count: int, known: Collection[bytes] = ()) -> AbstractContextManager[Installation]:
         return installing(

@@ -72,7 +72,9 @@ class Objects:
 
     def files(self, tree: bytes) -> list[TreeFile]:
         """Return every file below a tree, in the order of the paths as UTF-8 bytes. Raises GitFailed."""
-        return sorted(map(_tree_file, self._listed("-r", tree)), key=lambda file: file.path)
+        arguments = ("ls-tree", "-r", "-z", "--full-tree", tree.hex())
+        answer = run(*arguments, git_dir=self._git_dir, timeout=READING_SECONDS, output_limit=LONGEST_LISTING)
+        return sorted(map(_tree_file, answer.output.split(b"\0")[:-1]), key=lambda file: file.path)
 
     def files_of(self, commit: str) -> list[TreeFile]:
         """Return every file of a commit, as `files` does. Raises NotFound."""
@@ -105,11 +107,6 @@ class Objects:
     def open(self, binsha: bytes) -> BinaryIO:
         """Open a blob as `stream` does."""
         return self.stream(binsha).stream  # type: ignore[no-any-return]  # gitdb has no types
-
-    def _listed(self, flags: str, tree: bytes) -> list[bytes]:
-        arguments = ("ls-tree", flags, "-z", "--full-tree", tree.hex())
-        answer = run(*arguments, git_dir=self._git_dir, timeout=READING_SECONDS, output_limit=LONGEST_LISTING)
-        return answer.output.split(b"\0")[:-1]
 
     def _ask(self, what: bytes, binsha: bytes) -> tuple[bytes, int]:
         self._process.ask(what + b" " + binsha.hex().encode())

@@ -24,7 +24,6 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from backend.apps.projects.errors import GitFailed
-from backend.apps.projects.services.changed_tree import ChangedTree
 from backend.apps.projects.services.changes import Changes
 from backend.apps.projects.services.commit_sharing import bring, has_name
 from backend.apps.projects.services.commit_writing import CommitWriter, WrittenCommit
@@ -188,7 +187,7 @@ class GitStore:
             root = objects.commit(base).tree.binsha
             writer = self._writer(objects, message=message, parent=parent, when=when)
             made, changed = writer.write_changes(changes, root=root, read=objects.contents)
-            _require_trees(made, changed, objects=objects)
+            _require_same(made, objects=objects)
             if not changed.holds(changes.content.files):
                 raise Conflict(
                     "The project's git store does not hold the files that were recorded.",
@@ -321,18 +320,7 @@ def _message(message: str) -> str:
 
 
 def _require_same(made: WrittenCommit, *, objects: Objects) -> None:
-    """Raise GitFailed unless the commit that git holds has exactly the files that were read."""
-    root = objects.commit(made.commit).tree
-    found = objects.files(root.binsha)
-    if root.hexsha != made.tree or found != made.files:
-        raise GitFailed(
-            f"The commit has {len(found)} files that do not equal the {len(made.files)} of the workspace; "
-            "it is not used."
-        )
-
-
-def _require_trees(made: WrittenCommit, changed: ChangedTree, *, objects: Objects) -> None:
-    """Raise GitFailed unless the commit has the changed tree, of which git holds each directory as it was made."""
-    names, made_data = zip(*changed.trees, strict=True)
-    if objects.commit(made.commit).tree.hexsha != made.tree or tuple(objects.contents(names)) != made_data:
+    """Raise GitFailed unless git holds the commit with the tree that was made for it, each directory as it was made."""
+    names, data = zip(*made.trees, strict=True)
+    if objects.commit(made.commit).tree.hexsha != made.tree or tuple(objects.contents(names)) != data:
         raise GitFailed("The commit does not have the tree that was made for it; it is not used.")

@@ -66,7 +66,7 @@ _short_dotgit = re.compile(r"git~[0-9]+")
 # gi7eba is the checksum that NTFS gives `.gitmodules` when the plain short names are taken.
 _short_gitmodules = re.compile(r"gitmod~[0-9]+|gi7e[0-9a-f]{0,2}~[0-9]+|lfscon~[0-9]+")
 _plain = re.compile(r"[ !#$%&'()+,\-.0-9;=@A-Z\[\]^_`a-z{}]{1,255}(?<![ .])")
-# Plain, without a tilde, beginning with no dot, and longer up to the first one than any device's name: most names, which
+# Plain, without a tilde, beginning with no dot, and longer up to the first one than any device's name: most names. They
 # are too many to be remembered.
 _harmless = re.compile(r"[\-0-9A-Z_a-z]{9}[\-.0-9A-Z_a-z]{0,245}(?<!\.)")
 _devices = frozenset(
