@@ -23,6 +23,8 @@ AROUND = {
     "services/start.py:start_execution": (Failpoint.BEFORE_PUBLISH,),
     "services/enqueue.py:enqueue_method": (Failpoint.BEFORE_PUBLISH,),
     "services/resolve.py:resolve_task": (Failpoint.BEFORE_PUBLISH,),
+    # It writes nothing, and holds a row while the service opens what it works on, or says that it failed.
+    "execution/claim.py:require_newest": (Failpoint.AFTER_CLAIM, Failpoint.ANSWERED),
     # What a person does at the command line or over REST; it sends nothing that `publish_chain` does not send.
     "services/control.py": (Failpoint.BEFORE_PUBLISH,),
     "services/resolve.py": (Failpoint.BEFORE_PUBLISH,),
