@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from backend.cli.checks.base import NOT_RUNNING, Check, ok, problem, shown_url, unavailable, warning
 from backend.config.environment import Environment
@@ -64,14 +63,13 @@ def judge_durability(facts: dict[str, Any]) -> Check:
 def judge_access(url: str) -> Check:
     """Judge who can reach the server: whoever can write there can start tasks."""
     name = "broker access"
-    parts = urlsplit(url)
-    if parts.scheme in {"redis+socket", "unix"}:
-        return ok(name, "a socket of this machine")
     server = read_redis_url(url)
+    if server.path:
+        return ok(name, "a socket of this machine")
     local = all(host in THIS_MACHINE for host, _ in server.hosts)
-    if not parts.password and not local:
+    if not server.password and not local:
         return problem(name, f"{shown_url(url)} has no password", "Set one on the server and in REDIS_URL.")
-    if not parts.password:
+    if not server.password:
         return warning(name, f"{shown_url(url)} has no password", "Any user of this machine can start tasks; set one.")
     if server.tls is None and not local:
         return warning(name, f"{shown_url(url)} is not encrypted", "Use rediss:// unless the network is yours alone.")

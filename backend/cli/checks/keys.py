@@ -23,8 +23,11 @@ def check_keys(environment: Environment) -> Check:
             return problem(
                 NAME, f"{file} can be guessed", "Delete it and start again: a good one is made, and all sign in anew."
             )
-    for variable, url in (("DATABASE_URL", environment.database_url), ("REDIS_URL", environment.redis_url)):
-        password = unquote(urlsplit(url).password or "")
+    passwords = {
+        "DATABASE_URL": unquote(urlsplit(environment.database_url).password or ""),
+        "REDIS_URL": environment.redis.password,
+    }
+    for variable, password in passwords.items():
         if password and len(password) < SHORTEST_PASSWORD:
             return warning(
                 NAME,

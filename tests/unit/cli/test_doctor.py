@@ -247,6 +247,8 @@ def test_broker_durability(facts: dict[str, Any], state: str) -> None:
         ("redis://:x@broker.example/0", "warning"),
         ("redis://127.0.0.1/0", "warning"),
         ("redis://broker.example/0", "problem"),
+        ("sentinel://one:1,two,[::1]:3/0?master=m", "problem"),
+        ("sentinel://:p@one:1,two,[::1]:3/0?master=m", "warning"),
     ],
 )
 def test_broker_access(url: str, state: str) -> None:
