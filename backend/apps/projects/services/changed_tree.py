@@ -41,38 +41,37 @@ class ChangedTree:
     ) -> None:
         self.known = {root}
         """Ids of trees and blobs that were there before, of those that were seen."""
+        self._read = read
         self._directories: dict[str, Held] = {}
-        self._open([""], [root], read)
-        above = sorted(directories_above([*files, *removed]), key=depth)
-        for _, level in groupby(above, key=depth):
-            self._open_level(list(level), read)
+        self._open([""], [root])
+        above = sorted(directories_above([*files, *removed]), key=_depth)
+        for _, level in groupby(above, key=_depth):
+            self._open_level(list(level))
         self._change(files, removed)
-        self.trees = self._written()
+        self.trees = written(self._directories)
         """Id and data of every directory that was opened and still holds something, from the deepest to the root."""
 
     def holds(self, files: Iterable[ContentFile]) -> bool:
         """Return whether it is a tree of these files, as far as names and modes in opened directories say."""
         expected: dict[str, dict[str, int | bool]] = {path: {} for path in self._directories}
         for file in files:
-            parent, _, name = file.path.rpartition("/")
+            path: str = file.path
             kind: int | bool = file.executable
-            while parent not in expected:
-                parent, _, name = parent.rpartition("/")
-                kind = DIRECTORY
-            expected[parent][name] = kind
-            # Directories that were opened are held by those above them, up to one that is noted already.
-            while parent:
-                parent, _, name = parent.rpartition("/")
-                if expected[parent].get(name) == DIRECTORY:
-                    break
-                expected[parent][name] = DIRECTORY
+            while path:
+                parent, _, name = path.rpartition("/")
+                if parent in expected:
+                    if name in expected[parent]:
+                        # And so is all that is above it.
+                        break
+                    expected[parent][name] = kind
+                path, kind = parent, DIRECTORY
         found = {
             path: {name: mode if mode == DIRECTORY else mode == EXECUTABLE for name, (mode, _) in held.items()}
             for path, held in self._directories.items()
         }
         return found == expected
 
-    def _open_level(self, paths: list[str], read: Callable[[Sequence[bytes]], Iterable[bytes]]) -> None:
+    def _open_level(self, paths: list[str]) -> None:
         """Open directories of one depth, whose parents are open; those that are missing hold nothing yet."""
         there = {}
         for path in paths:
@@ -81,12 +80,10 @@ class ChangedTree:
             if mode == DIRECTORY:
                 there[path] = binsha
         self._directories |= {path: {} for path in paths}
-        self._open(list(there), list(there.values()), read)
+        self._open(list(there), list(there.values()))
 
-    def _open(
-        self, paths: Sequence[str], ids: Sequence[bytes], read: Callable[[Sequence[bytes]], Iterable[bytes]]
-    ) -> None:
-        for path, data in zip(paths, read(ids), strict=True):
+    def _open(self, paths: Sequence[str], ids: Sequence[bytes]) -> None:
+        for path, data in zip(paths, self._read(ids), strict=True):
             held = {name.decode(): (mode, binsha) for mode, name, binsha in tree_entries(data)}
             self.known.update(binsha for _, binsha in held.values())
             self._directories[path] = held
@@ -100,26 +97,31 @@ class ChangedTree:
             held, name = self._place(path)
             held[name] = entry
 
-    def _written(self) -> list[tuple[bytes, bytes]]:
-        written = []
-        for path in sorted(self._directories, key=depth, reverse=True):
-            held = self._directories[path]
-            if held or not path:
-                data = tree_data(held)
-                written.append((identifier(TREE, data), data))
-            if path:
-                above, name = self._place(path)
-                if held:
-                    above[name] = (DIRECTORY, written[-1][0])
-                elif above.get(name, (0, b""))[0] == DIRECTORY:
-                    del above[name]
-        return written
-
     def _place(self, path: str) -> tuple[Held, str]:
         parent, _, name = path.rpartition("/")
         return self._directories[parent], name
 
 
-def depth(path: str) -> int:
-    """Return how many names a directory's path has; 0 for the root's, which is empty."""
+def written(directories: Mapping[str, Held]) -> list[tuple[bytes, bytes]]:
+    """Return id and data of the trees of these directories, from the deepest to the root, and enter each above it.
+
+    directories: by path, with every one above them. One that holds nothing has no tree, but for the root.
+    """
+    made = []
+    for path in sorted(directories, key=_depth, reverse=True):
+        held = directories[path]
+        if held or not path:
+            data = tree_data(held)
+            made.append((identifier(TREE, data), data))
+        if path:
+            parent, _, name = path.rpartition("/")
+            above = directories[parent]
+            if held:
+                above[name] = (DIRECTORY, made[-1][0])
+            elif above.get(name, (0, b""))[0] == DIRECTORY:
+                del above[name]
+    return made
+
+
+def _depth(path: str) -> int:
     return path.count("/") + 1 if path else 0

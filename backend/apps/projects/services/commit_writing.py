@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backend.apps.projects.errors import WorkspaceBusy
-from backend.apps.projects.services.changed_tree import ChangedTree, depth
+from backend.apps.projects.services.changed_tree import ChangedTree, Held, written
 from backend.apps.projects.services.changes import Changes
 from backend.apps.projects.services.content import (
     Content,
@@ -26,16 +26,7 @@ from backend.apps.projects.services.content import (
     empty_directories,
 )
 from backend.apps.projects.services.git_objects import TreeFile, directories_above
-from backend.apps.projects.services.pack_format import (
-    BLOB,
-    COMMIT,
-    DIRECTORY,
-    EXECUTABLE,
-    PLAIN,
-    TREE,
-    identifier,
-    tree_data,
-)
+from backend.apps.projects.services.pack_format import BLOB, COMMIT, EXECUTABLE, PLAIN, TREE, identifier
 from backend.apps.projects.services.pack_writer import Installation, PackWriter, installing
 from backend.apps.projects.services.workspace import Entry
 from backend.apps.projects.services.zip_writer import AT_ONCE
@@ -148,7 +139,7 @@ class CommitWriter:
 
 def trees_of(files: Iterable[TreeFile]) -> list[tuple[bytes, bytes]]:
     """Return id and data of the trees that hold these files, from the deepest to the root."""
-    held: dict[str, dict[str, tuple[int, bytes]]] = {"": {}}
+    held: dict[str, Held] = {"": {}}
     for file in files:
         parent, _, name = file.path.rpartition("/")
         above = parent
@@ -156,14 +147,7 @@ def trees_of(files: Iterable[TreeFile]) -> list[tuple[bytes, bytes]]:
             held[above] = {}
             above = above.rpartition("/")[0]
         held[parent][name] = (file.mode, file.binsha)
-    made = []
-    for path in sorted(held, key=depth, reverse=True):
-        data = tree_data(held.pop(path))
-        made.append((identifier(TREE, data), data))
-        if path:
-            parent, _, name = path.rpartition("/")
-            held[parent][name] = (DIRECTORY, made[-1][0])
-    return made
+    return written(held)
 
 
 def _mode(executable: bool) -> int:

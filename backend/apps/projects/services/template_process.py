@@ -9,12 +9,15 @@ ten minutes. What it does is `template_child`'s.
 from __future__ import annotations
 
 import atexit
+import mmap
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,16 +99,17 @@ class _Child:
     """
 
     def __init__(self) -> None:
-        self._count = _new_count()
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(Path(template_child.__file__)), str(self._count)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-            pass_fds=(self._count,),
-            cwd="/",
-        )
+        with _new_count() as count:
+            self._count = mmap.mmap(count, template_child.COUNT_BYTES)
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-B", str(Path(template_child.__file__)), str(count)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+                pass_fds=(count,),
+                cwd="/",
+            )
 
     def serve(self, request: bytes, seconds: float) -> Finished:
         try:
@@ -126,27 +130,19 @@ class _Child:
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe:
                 pipe.close()
-        if self._count >= 0:
-            os.close(self._count)
-            self._count = -1
 
     def _finished(self, answers: bytes, said: bytes, returncode: int) -> Finished:
-        self.process.kill()
-        self.process.wait()
-        begun = int.from_bytes(os.pread(self._count, template_child.COUNT_BYTES, 0), sys.byteorder)
-        self.close()
-        return Finished(answers, said, returncode, begun)
+        self.end()
+        return Finished(answers, said, returncode, begun=int.from_bytes(self._count[:], sys.byteorder))
 
 
-def _new_count() -> int:
-    """Return the descriptor of a new file that is nowhere on a disk where the system can do that. It says zero."""
-    if sys.platform == "linux":
-        count = os.memfd_create("templates")
-    else:
-        with tempfile.TemporaryFile() as file:
-            count = os.dup(file.fileno())
-    os.truncate(count, template_child.COUNT_BYTES)
-    return count
+@contextmanager
+def _new_count() -> Iterator[int]:
+    """Give the descriptor of a new file, which is nowhere on a disk where the system can do that. It says zero."""
+    linux = sys.platform == "linux"
+    with os.fdopen(os.memfd_create("templates"), "w+b") if linux else tempfile.TemporaryFile() as file:
+        file.truncate(template_child.COUNT_BYTES)
+        yield file.fileno()
 
 
 processes = TemplateProcesses()
