@@ -17,26 +17,17 @@ import threading
 from types import FrameType, TracebackType
 
 from billiard.common import terminate_handler_fired  # type: ignore[attr-defined]  # newer than its types
-from celery.signals import worker_process_init
 
 from backend.apps.workflows.execution.interruption import Interrupted, Interruption, Uninterruptible, WorkerStops
 from workers.draining import draining_is_over
+from workers.pool_process import in_pool_process
 
 SIGNAL = signal.SIGUSR2
 
-_pool_process = False
-
-
-@worker_process_init.connect
-def _begin(**_: object) -> None:
-    """Remember that this is a pool process: only there the main thread does tasks, and the signal is ours to take."""
-    global _pool_process
-    _pool_process = True
-
 
 def interruption() -> Interruption:
-    """Return how work in this process is interrupted."""
-    return MainThread() if _pool_process else Uninterruptible()
+    """Return how work in this process is interrupted: only in a pool process is the signal ours to take."""
+    return MainThread() if in_pool_process() else Uninterruptible()
 
 
 class MainThread:

@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from backend.cli.stack.parent_death import die_with_parent
+from backend.config.parent_death import die_with_parent
 
 PORT = 5432
 """Names the socket's file; nothing listens on a port."""

@@ -15,8 +15,8 @@ from typing import Self
 import amqp
 from amqp.exceptions import AMQPError
 
-from backend.cli.stack.parent_death import die_with_parent
 from backend.cli.stack.preflight import choose_port
+from backend.config.parent_death import die_with_parent
 from tests.integration.debian import RABBITMQ, unpacked
 
 START_PATIENCE = 90.0

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from backend.cli.stack.parent_death import die_with_parent
 from backend.cli.stack.preflight import choose_port
+from backend.config.parent_death import die_with_parent
 from tests.integration.debian import REDIS, library_path, unpacked
 
 PASSWORD = "a pass/word: of @ll kinds"

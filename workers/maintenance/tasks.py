@@ -24,11 +24,12 @@ from backend.apps.workflows.execution.reconcile import reconcile as reconcile_on
 from backend.apps.workflows.publishing import broker_has_forgotten, mark_broker
 from backend.apps.workflows.services.secret_inputs import forget_spent
 from backend.config.celery import app
+from workers.maintenance.own_process import MaintenanceTask
 
 logger = logging.getLogger(__name__)
 
 
-@app.task(name="maintenance.reconcile", send_events=False)
+@app.task(name="maintenance.reconcile", base=MaintenanceTask, send_events=False)
 def reconcile() -> None:
     """Send again what was lost, and take back what lost workers had."""
     now = timezone.now()
@@ -41,19 +42,19 @@ def reconcile() -> None:
         logger.info("reconciled: %d sent again, %d taken back", report.republished, report.taken_back)
 
 
-@app.task(name="maintenance.advance_bulk_exports", send_events=False)
+@app.task(name="maintenance.advance_bulk_exports", base=MaintenanceTask, send_events=False)
 def advance_bulk_exports() -> None:
     """Let bulk exports go on where the end of a task did not."""
     advance_all(now=timezone.now())
 
 
-@app.task(name="maintenance.start_scheduled_work", send_events=False)
+@app.task(name="maintenance.start_scheduled_work", base=MaintenanceTask, send_events=False)
 def start_scheduled_work() -> None:
     """Start what schedules have due, and see how what they started has ended."""
     do_round(now=timezone.now())
 
 
-@app.task(name="maintenance.forget_old_answers", send_events=False)
+@app.task(name="maintenance.forget_old_answers", base=MaintenanceTask, send_events=False)
 def forget_old_answers() -> None:
     """Forget what was kept longer than it need be: answers for idempotency keys, and refresh tokens given back."""
     forget_expired()
@@ -62,7 +63,7 @@ def forget_old_answers() -> None:
         logger.info("forgot %d answers kept for idempotency keys", forgotten)
 
 
-@app.task(name="maintenance.fail_abandoned_generations", send_events=False)
+@app.task(name="maintenance.fail_abandoned_generations", base=MaintenanceTask, send_events=False)
 def fail_abandoned_generations() -> None:
     """Call generations failed that nobody can be generating any more."""
     failed = fail_abandoned(now=timezone.now())
@@ -70,7 +71,7 @@ def fail_abandoned_generations() -> None:
         logger.info("%d generations were abandoned", failed)
 
 
-@app.task(name="maintenance.fail_abandoned_exports", send_events=False)
+@app.task(name="maintenance.fail_abandoned_exports", base=MaintenanceTask, send_events=False)
 def fail_abandoned_exports() -> None:
     """Call exports failed whose task has ended without saying so."""
     failed = fail_exports_once(now=timezone.now())
@@ -78,7 +79,7 @@ def fail_abandoned_exports() -> None:
         logger.info("%d exports were abandoned", failed)
 
 
-@app.task(name="maintenance.repack_stores", send_events=False)
+@app.task(name="maintenance.repack_stores", base=MaintenanceTask, send_events=False)
 def repack_stores() -> None:
     """Repack the git stores that have grown many packs."""
     repacked = repack_once()
@@ -86,7 +87,7 @@ def repack_stores() -> None:
         logger.info("repacked %d git stores", repacked)
 
 
-@app.task(name="maintenance.sweep_archives", send_events=False)
+@app.task(name="maintenance.sweep_archives", base=MaintenanceTask, send_events=False)
 def sweep_archives() -> None:
     """Remove what killed attempts left beside the archives."""
     swept = sweep_leftovers(now=time.time())
@@ -94,7 +95,7 @@ def sweep_archives() -> None:
         logger.info("removed %d unfinished archives", swept)
 
 
-@app.task(name="maintenance.forget_secrets", send_events=False)
+@app.task(name="maintenance.forget_secrets", base=MaintenanceTask, send_events=False)
 def forget_secrets() -> None:
     """Forget the secrets that were given with executions and tasks that have ended."""
     forgotten = forget_spent(now=timezone.now())
@@ -102,7 +103,7 @@ def forget_secrets() -> None:
         logger.info("forgot %d secrets of what has ended", forgotten)
 
 
-@app.task(name="maintenance.forget_agent_actions", send_events=False)
+@app.task(name="maintenance.forget_agent_actions", base=MaintenanceTask, send_events=False)
 def forget_agent_actions() -> None:
     """Forget what agents did longer ago than the audit trail is kept."""
     forgotten = forget_old_actions(now=timezone.now())

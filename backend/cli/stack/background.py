@@ -13,8 +13,8 @@ from pathlib import Path
 
 from backend.cli.errors import ProcessDied, StackNotReady
 from backend.cli.stack.lock import StackInfo, running_stack
-from backend.cli.stack.parent_death import die_with_parent
 from backend.config.environment import ROOT
+from backend.config.parent_death import die_with_parent
 
 STOP_PATIENCE = 30.0
 """Seconds that the stack gets to stop; it gives its workers ten."""

@@ -26,8 +26,8 @@ from types import TracebackType
 from typing import Self
 
 from backend.cli.stack.lock import FolderLock
-from backend.cli.stack.parent_death import die_with_parent
 from backend.config.environment import embedded_redis_url
+from backend.config.parent_death import die_with_parent
 from backend.config.secret_files import write_private
 from backend.errors import ConfigurationError, TemporaryFailure
 

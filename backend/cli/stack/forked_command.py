@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
-from backend.cli.stack.parent_death import die_with_parent
+from backend.config.parent_death import die_with_parent
 
 _PR_SET_NAME = 15
 

@@ -32,9 +32,9 @@ from honcho.process import Popen, Process
 
 from backend.cli.stack.forked_command import ForkedCommand
 from backend.cli.stack.output import StackPrinter
-from backend.cli.stack.parent_death import die_with_parent
 from backend.cli.stack.processes import StackProcess
 from backend.config.environment import ROOT
+from backend.config.parent_death import die_with_parent
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

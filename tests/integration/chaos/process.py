@@ -20,8 +20,8 @@ from typing import NoReturn
 
 from backend import failpoints
 from backend.cli.django_setup import setup_django
-from backend.cli.stack.parent_death import die_with_parent
 from backend.cli.stack.preload import preload
+from backend.config.parent_death import die_with_parent
 from tests.integration.chaos.messages import deliver_three_times
 from tests.integration.chaos.strikes import Plan, Striker
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from backend.cli.stack.broker import EmbeddedBroker
-from backend.cli.stack.parent_death import die_with_parent
 from backend.cli.stack.preflight import choose_port
 from backend.cli.stack.ready import answers
+from backend.config.parent_death import die_with_parent
 from tests.integration.chaos.databases import Database
 from tests.integration.chaos.disks import FOLDERS, small_disk
 from tests.integration.chaos.strikes import Plan

@@ -18,7 +18,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from backend.cli.stack.broker import EmbeddedBroker
-from backend.cli.stack.parent_death import die_with_parent
+from backend.config.parent_death import die_with_parent
 from tests.integration.installation import ROOT, Installation
 from tests.integration.machines.network import Cable, namespaces_allowed
 from tests.integration.postgresql import PostgreSQL

@@ -20,8 +20,8 @@ from urllib.parse import quote
 import boto3
 from botocore.config import Config
 
-from backend.cli.stack.parent_death import die_with_parent
 from backend.cli.stack.preflight import choose_port
+from backend.config.parent_death import die_with_parent
 
 BUCKET = "repomill"
 REGION = "us-east-1"

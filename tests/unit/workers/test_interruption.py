@@ -11,7 +11,7 @@ import pytest
 from billiard import common
 
 from backend.apps.workflows.execution.interruption import Interrupted, Uninterruptible
-from workers import interruption
+from workers import interruption, pool_process
 from workers.interruption import SIGNAL, MainThread
 
 
@@ -158,8 +158,8 @@ def test_it_is_raised_inside_or_not_at_all_at_whatever_moment_it_comes():
 
 def test_only_a_pool_process_takes_the_signal(monkeypatch):
     assert isinstance(interruption.interruption(), Uninterruptible)
-    monkeypatch.setattr(interruption, "_pool_process", False)
-    interruption._begin(sender="w")
+    monkeypatch.setattr(pool_process, "_here", False)
+    pool_process._begin(sender="w")
     assert isinstance(interruption.interruption(), MainThread)
 
 
