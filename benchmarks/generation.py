@@ -13,7 +13,9 @@ from uuid import uuid4
 from django.utils import timezone
 
 from backend.apps.projects.services.archives import write_archive
+from backend.apps.projects.services.committed_zip import write_committed_zip
 from backend.apps.projects.services.git_store import GitStore
+from backend.apps.projects.services.pack_reader import packed
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.projects.services.workspace import Workspace
 from benchmarks.measure import Row, Skipped, in_turn, milliseconds, row, seconds_of
@@ -109,8 +111,8 @@ def _ours_pack(store: GitStore, commit: str, target: Path) -> Timed:
     """Make a zip of what was committed, as a step does: what a commit has compressed is not compressed again."""
 
     def work() -> None:
-        with store.packed_tree(commit) as tree:
-            write_archive(workspace=tree, target=target, format="zip")
+        with packed(store.path) as source:
+            write_committed_zip(source=source, commit=commit, target=target)
 
     return lambda: seconds_of(work)
 

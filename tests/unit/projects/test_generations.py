@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -14,7 +15,8 @@ import pytest
 from backend.apps.authentication.models import User
 from backend.apps.projects.errors import GitFailed, InvalidPath, WorkspaceBusy
 from backend.apps.projects.models import Archive, GeneratedProject, Project, ProjectFile, ProjectMembership
-from backend.apps.projects.services import generations, recorded_files
+from backend.apps.projects.services import generations, packaging, recorded_files
+from backend.apps.projects.services.archives import write_archive
 from backend.apps.projects.services.content import content_file
 from backend.apps.projects.services.generations import generate, open_generation, package
 from backend.apps.projects.services.git_store import GitStore
@@ -312,6 +314,24 @@ def test_a_damaged_archive_is_made_anew_and_the_same(project, user, damage):
         path.write_bytes(whole[:-1] if damage == "cut" else whole[:-1] + b"!")
     assert package(project=project, user=user, execution_id=None, format="zip") == first
     assert path.read_bytes() == whole
+
+
+def test_a_zip_is_made_of_what_lies_in_the_store_and_a_damaged_store_is_passed_over(
+    project, user, settings, monkeypatch
+):
+    generate(project=project, user=user, execution_id=None, readme="# x", structure={"a.txt": "the same " * 99})
+    monkeypatch.setattr(packaging, "write_archive", None)
+    first = package(project=project, user=user, execution_id=None, format="zip")
+    monkeypatch.undo()
+    Path(first["path"]).unlink()
+    (pack,) = settings.GIT_STORES_DIR.rglob("*.pack")
+    pack.chmod(0o600)
+    whole = pack.read_bytes()
+    pack.write_bytes(whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:])
+    asked = Mock(wraps=write_archive)
+    monkeypatch.setattr(packaging, "write_archive", asked)
+    assert package(project=project, user=user, execution_id=None, format="zip") == first
+    asked.assert_called()
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,10 +16,11 @@ from hypothesis import strategies as st
 from isal import isal_zlib
 
 from backend.apps.projects.errors import InvalidPath
-from backend.apps.projects.services import git_objects, pack_reader
-from backend.apps.projects.services.archives import write_archive
+from backend.apps.projects.services import git_objects, pack_file, pack_reader, pack_writer
+from backend.apps.projects.services.archives import ArchiveFile, write_archive
 from backend.apps.projects.services.changes import changes_to
 from backend.apps.projects.services.commit_writing import trees_of
+from backend.apps.projects.services.committed_zip import write_committed_zip
 from backend.apps.projects.services.git_objects import TreeFile
 from backend.apps.projects.services.git_store import Commit, GitStore
 from backend.apps.projects.services.pack_format import (
@@ -26,12 +29,15 @@ from backend.apps.projects.services.pack_format import (
     DIRECTORY,
     EXECUTABLE,
     OWN,
+    OWN_WITHOUT_SUMS,
     PLAIN,
     TREE,
     identifier,
     object_head,
     parsed_head,
     parsed_index,
+    parsed_sums,
+    sums,
     tree_entries,
 )
 from backend.apps.projects.services.pack_reader import packed
@@ -102,8 +108,8 @@ def test_what_was_written_is_read_back_without_git(store, made):
 
 
 def test_git_agrees_with_every_object(store, made):
-    # 8 blobs (of three files there are two), 5 trees, the commit, the pack's own label, and two in others' places.
-    assert objects(store) == 8 + 5 + 1 + 1 + 2
+    # 8 blobs (of three files there are two), 5 trees, the commit, the pack's label and sums, and two in others' places.
+    assert objects(store) == 8 + 5 + 1 + 2 + 2
     assert git(store, "fsck", "--strict", "--no-dangling") == ""
     listed = git(store, "ls-tree", "-r", "-z", "--name-only", made.commit).split("\0")[:-1]
     assert sorted(listed) == sorted(FILES)
@@ -112,8 +118,8 @@ def test_git_agrees_with_every_object(store, made):
 def test_only_what_is_new_is_written(store, made):
     before = objects(store)
     commit = changed(store, made, NewFile("a/b/new.py", b"new"), NewFile("again.txt", FILES["text.txt"]))
-    # A blob, the trees of a/b, a and the root, the commit, the label, and one in the place of what is there already.
-    assert objects(store) - before == 1 + 3 + 1 + 1 + 1
+    # A blob, the trees of a/b, a and the root, the commit, label and sums, and one in the place of what is there.
+    assert objects(store) - before == 1 + 3 + 1 + 2 + 1
     assert len(packs(store)) == 2
     with store.packed_tree(commit) as tree:
         assert contents(tree) == {**FILES, "a/b/new.py": b"new", "again.txt": FILES["text.txt"]}
@@ -146,7 +152,7 @@ def test_small_objects_take_the_places_of_those_that_are_the_same(store, tmp_pat
         for data in (b"1", b"1", b"2", b"1"):
             installation.writer.add(BLOB, data)
         installation.finish()
-    assert objects(store) == 6
+    assert objects(store) == 4 + 1 + 2
     assert git(store, "fsck", "--strict", "--no-dangling", "--no-reflogs").strip() == ""
 
 
@@ -195,8 +201,68 @@ def test_an_archive_is_the_same_whoever_has_packed_the_commit(store, workspace, 
     assert archive("gits") == own
 
 
+def zipped(store: GitStore, commit: str, target: Path, *, empty: tuple[str, ...] = ()) -> ArchiveFile:
+    with packed(store.path) as source:
+        return write_committed_zip(source=source, commit=commit, target=target, empty_directories=empty)
+
+
+def test_a_zip_is_put_together_without_inflating_and_is_the_same(store, made, tmp_path):
+    commit = changed(store, made, NewFile("README.md", b"# new\n"), NewFile("later", b"x" * 99), remove=["noise.bin"])
+    whole = {FILES["text.txt"], LARGE, b"x" * 99}
+    for name, of in (("first", made.commit), ("second", commit)):
+        with store.packed_tree(of, empty_directories=("a/z", "none")) as tree:
+            inflated = write_archive(workspace=tree, target=tmp_path / "inflated.zip", format="zip")
+        assert zipped(store, of, tmp_path / name, empty=("a/z", "none")).digest == inflated.digest
+    with zipfile.ZipFile(tmp_path / "second") as archive:
+        assert archive.testzip() is None
+        assert whole <= {archive.read(name) for name in archive.namelist()}
+
+
+@pytest.mark.parametrize("what", ["pack", "idx"])
+@pytest.mark.parametrize("flipped", [0x01, 0x80])
+def test_damage_never_gets_into_a_zip(store, made, tmp_path, what, flipped):
+    target = tmp_path / "a.zip"
+    right = zipped(store, made.commit, target).digest
+    damaged = packs(store)[0].with_suffix(f".{what}")
+    damaged.chmod(0o600)
+    whole = damaged.read_bytes()
+    for at in [*range(1, 64), *range(64, len(whole), len(whole) // 150), *range(len(whole) - 64, len(whole))]:
+        damaged.write_bytes(whole[:at] + bytes([whole[at] ^ flipped]) + whole[at + 1 :])
+        with pytest.raises((NotFound, InvalidPath)):
+            zipped(store, made.commit, target)
+    damaged.write_bytes(whole)
+    assert zipped(store, made.commit, target).digest == right
+    assert [path.name for path in tmp_path.glob("*a.zip*")] == ["a.zip"]
+
+
+def test_an_older_pack_without_sums_is_inflated(store, workspace, tmp_path, monkeypatch):
+    monkeypatch.setattr(pack_writer, "OWN", OWN_WITHOUT_SUMS)
+    made = store.commit(workspace, message="first", parent=None, when=WHEN)
+    with pytest.raises(NotFound):
+        zipped(store, made.commit, tmp_path / "a.zip")
+    with store.packed_tree(made.commit) as tree:
+        assert contents(tree) == FILES
+
+
+def test_packs_are_not_read_whole_for_little_of_them(store, made, tmp_path, monkeypatch):
+    monkeypatch.setattr(pack_reader, "READ_ANYWAY", 0)
+    commit = changed(store, made, NewFile("small", b"1" * 1000), remove=[path for path in FILES if path != "README.md"])
+    with pytest.raises(NotFound):
+        zipped(store, commit, tmp_path / "a.zip")
+    assert zipped(store, made.commit, tmp_path / "a.zip").size > len(LARGE)
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=5))
+def test_sums_are_read_as_they_were_written(found):
+    data = sums(found, label=b"x")
+    assert parsed_sums(data, count=len(found)) == tuple(found)
+    for wrong in (b"", data[1:], data + b"1", data[:-1]):
+        with pytest.raises(ValueError):
+            parsed_sums(wrong, count=len(found))
+
+
 def test_packs_that_are_not_ours_are_left_to_git(store, made, monkeypatch):
-    monkeypatch.setattr(pack_reader, "OWN", OWN.replace(b"level", b"other"))
+    monkeypatch.setattr(pack_file, "OWN", OWN.replace(b"level", b"other"))
     with pytest.raises(NotFound), store.packed_tree(made.commit):
         pass
     assert store.file(made.commit, "README.md") == b"# hi\n"
@@ -238,7 +304,7 @@ def test_damage_never_gives_other_content(store, made, flipped):
 
 def test_a_size_that_is_damaged_takes_no_memory_and_no_time():
     with pytest.raises(NotFound):
-        pack_reader._inflated(isal_zlib.compress(b"x"), 1 << 60)
+        pack_file.inflated(isal_zlib.compress(b"x"), 1 << 60)
     kind, size, at = parsed_head(b"\xff" * 300_000, 0)
     assert (kind, size < 1 << 70, at < 20) == (7, True, True)
 

@@ -44,13 +44,12 @@ LARGEST_USTAR = 8**11
 
 @dataclass(frozen=True)
 class ArchiveFile:
-    """A published archive: where it lies, its bytes, its SHA-256, and the digest of the content that is in it."""
+    """A published archive: where it lies, its bytes, and its SHA-256."""
 
     path: Path
     format: str
     size: int
     digest: str
-    content_digest: str
 
 
 def write_archive(
@@ -80,15 +79,27 @@ def write_archive(
             expected=list(_WRITERS),
             hint="Choose one.",
         )
+
+    def write(output: IO[bytes]) -> None:
+        found = pack(workspace, output, f"{top}/" if top else "")
+        if content_digest is not None and found != content_digest:
+            raise Conflict("The files are no longer those that were generated.", hint="Generate the project again.")
+
+    return published_archive(target, format=format, write=write, publisher=publisher)
+
+
+def published_archive(
+    target: Path, *, format: str, write: Callable[[IO[bytes]], None], publisher: Publisher | None
+) -> ArchiveFile:
+    """Publish what `write` writes, and say what it is; nothing is left where it raises.
+
+    publisher: see `write_archive`.
+    """
     with published(target, publisher=publisher) as file:
         output = _Output(file)
         with BufferedWriter(output, BUFFER) as buffered:
-            found = pack(workspace, buffered, f"{top}/" if top else "")
-        if content_digest is not None and found != content_digest:
-            raise Conflict("The files are no longer those that were generated.", hint="Generate the project again.")
-    return ArchiveFile(
-        path=target, format=format, size=output.size, digest=output.hash.hexdigest(), content_digest=found
-    )
+            write(buffered)
+    return ArchiveFile(path=target, format=format, size=output.size, digest=output.hash.hexdigest())
 
 
 class _Output(RawIOBase):

@@ -186,13 +186,18 @@ class CommittedTree:
 
     def entries(self) -> Iterator[Entry]:
         """Yield directories and files, sorted by path as UTF-8 bytes."""
-        directories = directories_above([*self._files, *(f"{path}/" for path in self._empty)])
-        for path in sorted([*self._files, *directories]):
-            if path in directories:
+        for path, file in self.listing():
+            if file is None:
                 yield Entry(path, True, False, 0)
             else:
-                binsha, executable = self._files[path]
+                binsha, executable = file
                 yield Entry(path, False, executable, self._source.size(binsha))
+
+    def listing(self) -> Iterator[tuple[str, tuple[bytes, bool] | None]]:
+        """Yield every path, sorted as UTF-8 bytes, with its blob and whether it is executable; None for directories."""
+        directories = directories_above([*self._files, *(f"{path}/" for path in self._empty)])
+        for path in sorted([*self._files, *directories]):
+            yield path, self._files.get(path)
 
     def contents(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes, bool]]:
         """Yield path, content and whether it is executable of many files, in their order. Raises NotFound."""

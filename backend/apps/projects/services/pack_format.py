@@ -6,8 +6,9 @@ Source: gitformat-pack(5). `pack_writer` writes packs, `pack_reader` reads those
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import isal
 
@@ -22,13 +23,21 @@ FIRST_OBJECT = HEADER.size
 TRAILER_BYTES = 20
 IDENTIFIER_BYTES = 20
 
-OWN = b"A pack of Repomill's, format 1: isal %b, level %d.\n" % (isal.__version__.encode(), LEVEL)
+_OWN = b"A pack of Repomill's, format %d: isal %b, level %d.\n"
+OWN = _OWN % (2, isal.__version__.encode(), LEVEL)
 """How the first object of our own packs begins. It says how everything in the pack is compressed: as a zip has it too.
 
 Git never puts this object first in a pack that it makes anew, since it begins with commits.
 """
+OWN_WITHOUT_SUMS = _OWN % (1, isal.__version__.encode(), LEVEL)
+"""The same of older packs, which do not end with `sums`."""
+_SUMS = b"The CRC-32 of what each object before this one holds, in their order. "
 
 PLAIN, EXECUTABLE, DIRECTORY = 0o100644, 0o100755, 0o040000
+
+_MODES = {b"%o" % mode: mode for mode in (PLAIN, EXECUTABLE, DIRECTORY)}
+_entries = re.compile(rb"([0-7]+) ([^\0]*)\0(.{%d})" % IDENTIFIER_BYTES, re.DOTALL).findall
+_AROUND = len(b" \0") + IDENTIFIER_BYTES
 
 _INDEX_SIGNATURE = b"\377tOc\0\0\0\2"
 _FANOUT_BYTES = 256 * 4
@@ -68,12 +77,11 @@ def parsed_head(data: bytes, at: int) -> tuple[int, int, int]:
 
 def tree_entries(tree: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield mode, name and id of everything in a tree object. Raises ValueError for what is none."""
-    at, end = 0, len(tree)
-    while at < end:
-        zero = tree.index(b"\0", at)
-        mode, _, name = tree[at:zero].partition(b" ")
-        at = zero + 1 + IDENTIFIER_BYTES
-        yield int(mode, 8), name, tree[zero + 1 : at]
+    found = _entries(tree)
+    if sum([len(mode) + len(name) for mode, name, _ in found]) + _AROUND * len(found) != len(tree):
+        raise ValueError("No tree object.")
+    for mode, name, binsha in found:
+        yield _MODES.get(mode) or int(mode, 8), name, binsha
 
 
 def tree_data(entries: Mapping[str, tuple[int, bytes]]) -> bytes:
@@ -84,6 +92,22 @@ def tree_data(entries: Mapping[str, tuple[int, bytes]]) -> bytes:
         for name, (mode, binsha) in entries.items()
     ]
     return b"".join([line for _, line in sorted(lines)])
+
+
+def sums(found: Sequence[int], *, label: bytes) -> bytes:
+    """Return what the last object of a pack holds: the CRC-32 of the content of each object before it.
+
+    A zip wants them, and otherwise everything would have to be inflated for it. label: bytes that no other pack has.
+    """
+    return b"%b%b\n%b" % (_SUMS, label, struct.pack(f">{len(found)}I", *found))
+
+
+def parsed_sums(data: bytes, *, count: int) -> tuple[int, ...]:
+    """Return what `sums` was given, `count` of them. Raises ValueError for what is not that."""
+    end = data.index(b"\n") + 1
+    if not data.startswith(_SUMS) or len(data) != end + 4 * count:
+        raise ValueError("The pack does not end with its sums.")
+    return struct.unpack_from(f">{count}I", data, end)
 
 
 def parsed_index(index: bytes) -> tuple[list[bytes], list[int]]:

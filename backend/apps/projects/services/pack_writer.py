@@ -28,6 +28,7 @@ from backend.apps.projects.services.pack_format import (
     identifier,
     object_head,
     parsed_index,
+    sums,
 )
 from backend.apps.projects.services.zip_writer import LEVEL
 
@@ -57,8 +58,9 @@ class PackWriter:
         self._hash = hashlib.sha1(usedforsecurity=False)
         self._known = known
         self._label = label
-        # With the label.
-        self._count = count + 1
+        # With the label and the sums.
+        self._count = count + 2
+        self._sums: list[int] = []
         self.identifiers: set[bytes] = set()
         self._write(HEADER.pack(SIGNATURE, VERSION, self._count))
         self.add(BLOB, OWN + label)
@@ -68,6 +70,7 @@ class PackWriter:
         name = identifier(kind, data) if name is None else name
         if name not in self.identifiers and name not in self._known:
             self.identifiers.add(name)
+            self._sums.append(isal_zlib.crc32(data))
             self._write(object_head(kind, len(data)) + isal_zlib.compress(data, LEVEL))
         return name
 
@@ -75,7 +78,7 @@ class PackWriter:
         """Add a file of `size` bytes that comes in parts; return its id. Raises ValueError for more or fewer bytes."""
         name = hashlib.sha1(b"%b %d\0" % (NAMES[BLOB], size), usedforsecurity=False)
         deflate = isal_zlib.compressobj(LEVEL)
-        left = size
+        left, crc = size, 0
         # What it is called, and so whether it is new, is known in the end only.
         with tempfile.TemporaryFile(dir=self._folder, prefix="tmp_") as deflated:
             for part in parts:
@@ -83,6 +86,7 @@ class PackWriter:
                 if left < 0:
                     break
                 name.update(part)
+                crc = isal_zlib.crc32(part, crc)
                 deflated.write(deflate.compress(part))
             if left != 0:
                 raise ValueError(f"The file does not have {size} bytes.")
@@ -90,6 +94,7 @@ class PackWriter:
             found = name.digest()
             if found not in self.identifiers and found not in self._known:
                 self.identifiers.add(found)
+                self._sums.append(crc)
                 self._write(object_head(BLOB, size))
                 deflated.seek(0)
                 for chunk in chunks(cast(BinaryIO, deflated)):
@@ -98,8 +103,9 @@ class PackWriter:
 
     def finish(self) -> None:
         """Write the pack's end. Small objects that nobody needs fill the places of those that were there already."""
-        for place in range(self._count - len(self.identifiers)):
+        for place in range(self._count - len(self.identifiers) - 1):
             self.add(BLOB, b"%b, place %d\n" % (self._label, place))
+        self.add(BLOB, sums(self._sums, label=self._label))
         self._write_out(self._hash.digest())
 
     def _write(self, data: bytes) -> None:

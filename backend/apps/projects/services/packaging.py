@@ -21,9 +21,11 @@ from backend.apps.projects.selectors import get_project, newest_generation
 from backend.apps.projects.services import archive_storage
 from backend.apps.projects.services.archive_publishing import Publisher
 from backend.apps.projects.services.archives import ArchiveFile, write_archive
+from backend.apps.projects.services.committed_zip import write_committed_zip
 from backend.apps.projects.services.content import Tree
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.organisation_limits import require_storage_for_archive
+from backend.apps.projects.services.pack_reader import packed
 from backend.apps.projects.services.workspace import Workspace
 from backend.errors import Conflict, NotFound
 from backend.failpoints import Failpoint, reached
@@ -141,6 +143,10 @@ def _write(
         return write_archive(workspace=tree, target=target, format=format, content_digest=digest, publisher=publisher)
 
     if format == Archive.Format.ZIP:
+        with suppress(NotFound), packed(store.path) as source:
+            return write_committed_zip(
+                source=source, commit=generation.commit, target=target, empty_directories=empty, publisher=publisher
+            )
         with suppress(Conflict, NotFound), store.packed_tree(generation.commit, empty_directories=empty) as tree:
             return write_from(tree)
     with suppress(Conflict, NotFound, InvalidPath):

@@ -31,6 +31,7 @@ VERSION, VERSION_64 = 20, 45
 
 
 _PLAIN, _EXECUTABLE = stat.S_IFREG | 0o644, stat.S_IFREG | 0o755
+_LOCAL_SIGNATURE, _CENTRAL_SIGNATURE = 0x04034B50, 0x02014B50
 _LOCAL = struct.Struct("<IHHHHHIIIHH")
 _CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
 
@@ -54,7 +55,7 @@ class _Member:
             extra = struct.pack("<HHQQ", 1, 16, size, compressed)
             compressed = size = LIMIT_32
         head = _LOCAL.pack(
-            *(0x04034B50, self._version, self.flags, self.method, MIDNIGHT, NEW_YEAR_1980),
+            *(_LOCAL_SIGNATURE, self._version, self.flags, self.method, MIDNIGHT, NEW_YEAR_1980),
             *(crc, compressed, size, len(self.name), len(extra)),
         )
         return head + self.name + extra
@@ -72,7 +73,7 @@ class _Member:
             size, compressed, offset = (min(number, LIMIT_32) for number in numbers)
             version = VERSION_64
         head = _CENTRAL.pack(
-            *(0x02014B50, UNIX | version, version, self.flags, self.method, MIDNIGHT, NEW_YEAR_1980),
+            *(_CENTRAL_SIGNATURE, UNIX | version, version, self.flags, self.method, MIDNIGHT, NEW_YEAR_1980),
             *(self.crc, compressed, size, len(self.name), len(extra), 0, 0, 0, self.attributes, offset),
         )
         return head + self.name + extra
@@ -111,8 +112,18 @@ class ZipWriter:
 
         deflated: the same bytes compressed by raw deflate at LEVEL, where somebody has them.
         """
-        member = self._member(name, _EXECUTABLE if executable else _PLAIN, method=DEFLATED)
-        self._at_once(member, data, deflated)
+        body = isal_zlib.compress(data, LEVEL, wbits=-15) if deflated is None else deflated
+        if len(body) < len(data):
+            self.add_deflated(name, body, crc=isal_zlib.crc32(data), size=len(data), executable=executable)
+        else:
+            self._add_whole(name, data, crc=isal_zlib.crc32(data), size=len(data), executable=executable, method=STORED)
+
+    def add_deflated(self, name: str, deflated: bytes, *, crc: int, size: int, executable: bool) -> None:
+        """Add a file of at most AT_ONCE bytes by what raw deflate at LEVEL makes of it, which must be less.
+
+        crc: the CRC-32 of its `size` bytes.
+        """
+        self._add_whole(name, deflated, crc=crc, size=size, executable=executable, method=DEFLATED)
 
     def finish(self) -> None:
         """Write the directory of all that was added."""
@@ -133,13 +144,19 @@ class ZipWriter:
         flags = 0 if name.isascii() else UTF8_FLAG
         return _Member(name.encode(), mode << 16, flags, method, offset=self._written)
 
-    def _at_once(self, member: _Member, data: bytes, deflated: bytes | None) -> None:
-        body = isal_zlib.compress(data, LEVEL, wbits=-15) if deflated is None else deflated
-        if len(body) >= len(data):
-            member.method, body = STORED, data
-        member.crc, member.size, member.compressed = isal_zlib.crc32(data), len(data), len(body)
-        self._write(member.local_header(known=True) + body)
-        self._directory.append(member.central_header())
+    def _add_whole(self, name: str, body: bytes, *, crc: int, size: int, executable: bool, method: int) -> None:
+        # Twenty thousand small files are twenty thousand times this, so it makes no object for each.
+        encoded, offset, length = name.encode(), self._written, len(body)
+        flags = 0 if len(encoded) == len(name) else UTF8_FLAG
+        attributes = (_EXECUTABLE if executable else _PLAIN) << 16
+        known = (VERSION, flags, method, MIDNIGHT, NEW_YEAR_1980, crc, length, size, len(encoded), 0)
+        self._write(b"%b%b%b" % (_LOCAL.pack(_LOCAL_SIGNATURE, *known), encoded, body))
+        if offset < LIMIT_32:
+            central = _CENTRAL.pack(_CENTRAL_SIGNATURE, UNIX | VERSION, *known, 0, 0, 0, attributes, offset)
+            self._directory.append(central + encoded)
+        else:
+            member = _Member(encoded, attributes, flags, method, offset, crc, length, size)
+            self._directory.append(member.central_header())
 
     def _in_parts(self, member: _Member, chunks: Iterator[bytes], *, size: int) -> None:
         member.flags |= DESCRIPTOR_FLAG
