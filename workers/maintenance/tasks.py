@@ -34,7 +34,10 @@ def reconcile() -> None:
     """Send again what was lost, and take back what lost workers had."""
     now = timezone.now()
     if broker_has_forgotten():
-        logger.warning("the broker has lost its messages: %d are sent again", expect_no_answers(now=now))
+        lost = expect_no_answers(now=now)
+        # A new installation's broker has never had any, and looks the same.
+        if lost:
+            logger.warning("the broker has lost its messages: %d are sent again", lost)
         # Only now: a process that dies before this leaves the discovery to the next round.
         mark_broker()
     report = reconcile_once(now=now)

@@ -17,6 +17,7 @@ from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from backend.apps.workflows.services import enqueue_method
 from backend.config.celery import app
+from workers.maintenance import tasks as maintenance
 from workers.service_task import methods
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -178,3 +179,12 @@ def test_a_secret_is_put_into_no_query(do, asked):
     with pytest.raises(AssertionError, match="does not belong in a query"):
         do("agents.call", method="GET", endpoint="/users/", params={"token": "a-token-of-some-length"})
     assert asked == []
+
+
+@pytest.mark.parametrize(("lost", "said"), [(0, []), (3, ["the broker has lost its messages: 3 are sent again"])])
+def test_a_broker_that_has_lost_nothing_worries_nobody(db, monkeypatch, caplog, lost, said):
+    monkeypatch.setattr(maintenance, "broker_has_forgotten", lambda: True)
+    monkeypatch.setattr(maintenance, "mark_broker", lambda: None)
+    monkeypatch.setattr(maintenance, "expect_no_answers", lambda now: lost)
+    maintenance.reconcile()
+    assert [record.getMessage() for record in caplog.records] == said
