@@ -18,6 +18,7 @@ from backend.apps.exports.services.deliver import (
 from backend.apps.exports.services.pacing_accounts import account_of
 from backend.apps.exports.services.pacing_store import Pacer
 from backend.apps.projects.models import Project
+from backend.apps.workflows.execution.fence import Fence, no_fence
 from backend.errors import NotFound
 
 _DELIVER: dict[str, Callable[..., dict[str, Any]]] = {
@@ -27,9 +28,7 @@ _DELIVER: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-def deliver_item(
-    *, key: str, project: Project, user: User, item_id: int, fence: Callable[[], None] | None = None
-) -> dict[str, Any]:
+def deliver_item(*, key: str, project: Project, user: User, item_id: int, fence: Fence = no_fence) -> dict[str, Any]:
     """Deliver the item of that id and return what the delivery answers.
 
     key: the task's, under which a delivery is done once. fence: see `recording.delivered`.

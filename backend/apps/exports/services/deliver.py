@@ -21,6 +21,7 @@ from backend.apps.projects.models import Project
 from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.generations import completed_generation, package
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
+from backend.apps.workflows.execution.fence import Fence, no_fence
 from backend.errors import InvalidInput
 
 
@@ -31,7 +32,7 @@ def deliver_to_git(
     user: User,
     execution_id: UUID | None,
     generation_id: str | None = None,
-    fence: Callable[[], None] | None = None,
+    fence: Fence = no_fence,
     repository_name: str | None = None,
     url: str | None = None,
     branch: str = "main",
@@ -91,7 +92,7 @@ def deliver_to_github(
     user: User,
     execution_id: UUID | None,
     generation_id: str | None = None,
-    fence: Callable[[], None] | None = None,
+    fence: Fence = no_fence,
     credential: str | None = None,
     github_token: Secret | None = None,
     base_url: str | None = None,
@@ -145,7 +146,7 @@ def deliver_to_gitlab(
     user: User,
     execution_id: UUID | None,
     generation_id: str | None = None,
-    fence: Callable[[], None] | None = None,
+    fence: Fence = no_fence,
     credential: str | None = None,
     gitlab_token: Secret | None = None,
     base_url: str | None = None,
@@ -199,7 +200,7 @@ def _delivered_repository(
     user: User,
     execution_id: UUID | None,
     generation_id: str | None = None,
-    fence: Callable[[], None] | None = None,
+    fence: Fence = no_fence,
     export_type: str,
     repository_name: str,
     request: dict[str, Any],
@@ -231,7 +232,7 @@ def deliver_archive(
     user: User,
     execution_id: UUID | None,
     generation_id: str | None = None,
-    fence: Callable[[], None] | None = None,
+    fence: Fence = no_fence,
     format: str,
 ) -> dict[str, Any]:
     """Package the execution's completed generation and return the archive, with the export's id.

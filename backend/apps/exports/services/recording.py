@@ -16,6 +16,7 @@ from django.utils import timezone
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.projects.models import GeneratedProject
 from backend.apps.workflows.execution.claim import Overtaken
+from backend.apps.workflows.execution.fence import Fence, no_fence
 from backend.apps.workflows.execution.interruption import Interrupted
 from backend.errors import Conflict, RepomillError
 
@@ -27,7 +28,7 @@ def delivered(
     *,
     effect: Callable[[], dict[str, Any]],
     recorded: Callable[[dict[str, Any]], dict[str, Any]],
-    fence: Callable[[], None] | None = None,
+    fence: Fence = no_fence,
 ) -> dict[str, Any]:
     """Do the effect unless the key has been delivered, and record how it went.
 
@@ -35,8 +36,7 @@ def delivered(
     fence: raises Overtaken where another attempt does this by now. Nothing is begun then, and what the other one does
         is not called failed.
     """
-    if fence is not None:
-        fence()
+    fence()
     export = _opened(wanted)
     if export.status == _Status.COMPLETED:
         return _as_result(export)
@@ -91,10 +91,9 @@ def _opened(wanted: RepositoryExport) -> RepositoryExport:
     return export
 
 
-def _fail(export: RepositoryExport, message: str, fence: Callable[[], None] | None) -> None:
+def _fail(export: RepositoryExport, message: str, fence: Fence) -> None:
     with suppress(Overtaken), transaction.atomic():
-        if fence is not None:
-            fence()
+        fence()
         _update(export, status=_Status.FAILED, error_message=message)
 
 

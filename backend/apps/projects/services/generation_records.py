@@ -5,7 +5,6 @@ Every change of status is an UPDATE whose condition names what it comes from. Th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from backend.apps.projects.services.git_store import Commit
 from backend.apps.projects.services.organisation_limits import require_room_to_generate, require_storage
 from backend.apps.projects.services.recorded_files import record_files
 from backend.apps.workflows.execution.claim import Overtaken
+from backend.apps.workflows.execution.fence import Fence, no_fence
 from backend.apps.workflows.models import WorkflowExecution
 from backend.errors import Conflict, InvalidInput, NotFound, TemporaryFailure
 
@@ -40,7 +40,7 @@ def open_generation(
     user: User,
     execution_id: UUID | None,
     based_on: str | None = None,
-    fence: Callable[[], None] | None = None,
+    fence: Fence = no_fence,
 ) -> GeneratedProject:
     """Return the execution's generation of the project, made if need be, as one that is being generated.
 
@@ -53,8 +53,7 @@ def open_generation(
     """
     get_project(user=user, project_id=project.pk, write=True)
     with transaction.atomic():
-        if fence is not None:
-            fence()
+        fence()
         generation = _existing_or_new(project=project, user=user, execution_id=execution_id)
         base = base_of(generation, based_on)
         require_room_to_generate(generation=generation)
@@ -111,14 +110,13 @@ def record(generation: GeneratedProject, commit: Commit, *, seal: str) -> None:
     generation.refresh_from_db()
 
 
-def fail(generation: GeneratedProject, message: str, *, fence: Callable[[], None] | None = None) -> None:
+def fail(generation: GeneratedProject, message: str, *, fence: Fence = no_fence) -> None:
     """Call a generation failed that is being generated.
 
     One that has been completed meanwhile is left as it is, and one that another attempt generates.
     """
     with suppress(Overtaken), transaction.atomic():
-        if fence is not None:
-            fence()
+        fence()
         GeneratedProject.objects.filter(pk=generation.pk, status=_Status.GENERATING).update(
             status=_Status.FAILED, error_message=message, updated_at=timezone.now()
         )

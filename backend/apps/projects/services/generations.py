@@ -32,6 +32,7 @@ from backend.apps.projects.services.recorded_files import recorded_content
 from backend.apps.projects.services.structure import Plan
 from backend.apps.projects.services.working_copy import bring_to
 from backend.apps.projects.services.workspace import Workspace
+from backend.apps.workflows.execution.fence import Fence, no_fence
 from backend.apps.workflows.execution.interruption import Interrupted
 from backend.errors import Conflict, InvalidInput, NotFound, RepomillError, TemporaryFailure
 from backend.failpoints import Failpoint, reached
@@ -51,7 +52,7 @@ def generate(
     execution_id: UUID | None,
     based_on: str | None = None,
     remove: Sequence[str] | None = None,
-    fence: Callable[[], None] | None = None,
+    fence: Fence = no_fence,
     gives_up: Callable[[RepomillError], bool] | None = None,
     **content: Any,  # noqa: ANN401  (structure, files, templates, gitignore, readme)
 ) -> dict[str, Any]:

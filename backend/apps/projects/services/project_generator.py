@@ -9,7 +9,7 @@ history of a project lies in its git store outside the workspace, and archives l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.limits import Limits
 from backend.apps.projects.services.structure import Plan
 from backend.apps.projects.services.workspace import Workspace
+from backend.apps.workflows.execution.fence import Fence, no_fence
 from backend.errors import InvalidInput
 
 
@@ -39,7 +40,7 @@ class ProjectGenerator:
         *,
         generation_id: str | None = None,
         limits: Limits | None = None,
-        fence: Callable[[], None] | None = None,
+        fence: Fence = no_fence,
     ) -> None:
         self.project_id = require_uuid(project_id, field="project_id")
         self.generation_id = None if generation_id is None else require_uuid(generation_id, field="generation_id")

@@ -22,6 +22,7 @@ from backend.apps.projects.services.directory_io import Entry, OpenDirectories
 from backend.apps.projects.services.limits import Limits
 from backend.apps.projects.services.paths import Names, broken_rule, invalid_path, validate_path
 from backend.apps.projects.services.workspace_lock import WorkspaceLock
+from backend.apps.workflows.execution.fence import Fence, no_fence
 
 __all__ = ["Entry", "FileToWrite", "NewFile", "Workspace"]
 
@@ -63,7 +64,7 @@ class NewFile:
 class Workspace:
     """The tree below `root`, a directory of mode 0700. Files in it have mode 0644 or 0755, directories 0755."""
 
-    def __init__(self, root: Path, *, limits: Limits | None = None, fence: Callable[[], None] | None = None) -> None:
+    def __init__(self, root: Path, *, limits: Limits | None = None, fence: Fence = no_fence) -> None:
         """fence: called by each writer once it is the only one; raises where the writing has become another's."""
         self.root = root
         self.limits = limits or Limits()
@@ -98,8 +99,7 @@ class Workspace:
             yield
             return
         with self._lock.hold() as self._locks_directory:
-            if self._fence is not None:
-                self._fence()
+            self._fence()
             try:
                 yield
             finally:
