@@ -22,6 +22,7 @@ from backend.config.environment import load
 from backend.errors import ConfigurationError, RepomillError
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Tracer
 
@@ -29,7 +30,10 @@ HEADER = "traceparent"
 """The header of requests and of messages that says what they continue."""
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
+FLUSH_MILLISECONDS = 5000
+
 _tracer: Tracer | None = None
+_provider: TracerProvider | None = None
 _made_by: int | None = None
 _mutex = threading.Lock()
 
@@ -117,6 +121,12 @@ def current_trace_id() -> str:
     return traceparent()[3:35] if _tracer is not None else ""
 
 
+def flush() -> None:
+    """Send the spans that wait; for a process that ends without tidying up. What cannot be sent in 5 s is lost."""
+    if _provider is not None and _made_by == os.getpid():
+        _provider.force_flush(FLUSH_MILLISECONDS)
+
+
 def _context(parent: str) -> Any:  # noqa: ANN401
     from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
@@ -137,14 +147,15 @@ def _tracer_of_this_process() -> Tracer:
 
 
 def _make() -> Tracer:
+    global _provider
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     check()
-    provider = TracerProvider(resource=Resource.create({"service.name": "repomill"}))
-    provider.add_span_processor(BatchSpanProcessor(_exporter(load().traces_to), schedule_delay_millis=1000))
-    return provider.get_tracer("repomill")
+    _provider = TracerProvider(resource=Resource.create({"service.name": "repomill"}))
+    _provider.add_span_processor(BatchSpanProcessor(_exporter(load().traces_to), schedule_delay_millis=1000))
+    return _provider.get_tracer("repomill")
 
 
 def _exporter(to: str) -> SpanExporter:

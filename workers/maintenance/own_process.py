@@ -21,6 +21,7 @@ from kombu import pools
 
 from backend.config.celery import app
 from backend.config.parent_death import die_with_parent
+from backend.telemetry import tracing
 from workers.pool_process import in_pool_process
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ def do(work: Callable[[], object], *, name: str) -> int:
             logger.exception("%s failed", name)
         finally:
             connections.close_all()
+            tracing.flush()
 
     thread = threading.Thread(target=run, name=name)
     thread.start()

@@ -1,8 +1,10 @@
 """One trace from a request through the row of its run to the call that a link makes."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -22,6 +24,7 @@ from backend.config.environment import ROOT, load
 from backend.errors import ConfigurationError, InvalidInput
 from backend.telemetry import tracing
 from backend.telemetry.middleware import Telemetry
+from workers.maintenance.own_process import in_a_process
 from workers.observation import observed, trace_parent_of
 
 DEFINITION = 'name: ask\nsteps:\n  - {id: ask, type: api_call, config: {method: GET, endpoint: "/projects/"}}\n'
@@ -148,3 +151,20 @@ def test_every_answer_carries_the_id_of_its_request(given: str, kept: bool) -> N
     answer = Client().get("/healthz", headers={"X-Request-ID": given})
     assert (answer.headers["X-Request-ID"] == given) is kept
     assert len(answer.headers["X-Request-ID"]) >= 8
+
+
+def test_spans_of_a_process_that_ends_with_its_work_are_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "spans"
+    wanted = replace(load(), traces_to=str(file))
+    monkeypatch.setattr(tracing, "load", lambda: wanted)
+
+    def work() -> None:
+        with tracing.span("start run"):
+            pass
+
+    assert in_a_process(work, name="maintenance.test") == 0
+    assert json.loads(file.read_text())["name"] == "start run"
+
+
+def test_without_traces_there_is_nothing_to_send() -> None:
+    tracing.flush()
