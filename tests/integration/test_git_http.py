@@ -17,6 +17,7 @@ from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.workspace import NewFile, Workspace
 from backend.errors import InvalidInput, RateLimited, RemoteRefused, RemoteUnreachable, RepomillError
 from tests import corpus
+from tests.commits import commit_all
 from tests.integration.git_http_server import GitHttpServer
 
 pytestmark = pytest.mark.integration
@@ -47,7 +48,7 @@ def credential_file(tmp_path):
 def commit(store: GitStore, folder: Path, content: bytes, *, parent: str | None = None) -> str:
     workspace = Workspace(folder)
     workspace.write("a.txt", content)
-    return store.commit(workspace, message="Generate", parent=parent, when=WHEN).commit
+    return commit_all(store, workspace, message="Generate", parent=parent, when=WHEN).commit
 
 
 def push(url: str, store: GitStore, commit: str, *, pauses: list[float] | None = None, **options):
@@ -248,7 +249,7 @@ def test_many_files_arrive_as_they_are(server, store, tmp_path):
     url = server.create_repository("r.git")
     workspace = Workspace(tmp_path / "w")
     workspace.write_many([NewFile(f"d{n % 7}/f{n}.bin", bytes([n])) for n in range(200)])
-    made = store.commit(workspace, message="Generate", parent=None, when=WHEN)
+    made = commit_all(store, workspace, message="Generate", parent=None, when=WHEN)
     push(url, store, made.commit)
     there = GitStore(tmp_path / "served" / "r.git")
     with there.tree(made.commit) as tree:

@@ -11,6 +11,7 @@ from uuid import uuid4
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from backend.apps.projects.services.workspace import Workspace
+from tests.commits import commit_all
 from tests.integration.hosts.api_server import ApiServer, Fault
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -61,7 +62,7 @@ class Work:
     def commit(self, content: str, *, parent: str | None = None) -> str:
         workspace = Workspace(self._folder / uuid4().hex)
         workspace.write("README.md", content.encode())
-        return self.store.commit(workspace, message="Generate", parent=parent, when=WHEN).commit
+        return commit_all(self.store, workspace, message="Generate", parent=parent, when=WHEN).commit
 
 
 def branches(bare: Path) -> dict[str, str]:

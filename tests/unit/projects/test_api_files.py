@@ -178,7 +178,7 @@ def test_the_corpus_of_paths(files: Files, demo: Project, name: str) -> None:
         except UnicodeEncodeError:
             # No query says this.
             continue
-        workspace_of(demo).clear()
+        workspace_of(demo).remove()
         answer = files.put(path, b"x")
         ok = answer.status_code == 201 if accepted else answer.status_code == 400
         if accepted and ok:

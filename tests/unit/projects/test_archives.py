@@ -23,6 +23,7 @@ from backend.apps.projects.services.content import digest_of
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.workspace import Entry, NewFile, Workspace
 from backend.errors import Conflict, InvalidInput
+from tests.commits import commit_all
 
 FORMATS = ["zip", "tar", "tar.gz"]
 LONG = "/".join(["a" * 60] * 4) + "/" + "\u00e9" * 40 + ".txt"
@@ -112,7 +113,7 @@ def test_the_same_content_gives_the_same_bytes(workspace, tmp_path, format, monk
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_commit_gives_the_same_archive_as_the_workspace_it_came_from(workspace, tmp_path, format):
     store = GitStore(tmp_path / "store.git")
-    made = store.commit(workspace, message="x", parent=None, when=datetime(2026, 1, 1, tzinfo=UTC))
+    made = commit_all(store, workspace, message="x", parent=None, when=datetime(2026, 1, 1, tzinfo=UTC))
     first = write_archive(workspace=workspace, target=tmp_path / "1", format=format)
     with store.tree(made.commit, empty_directories=made.content.empty_directories) as tree:
         second = write_archive(workspace=tree, target=tmp_path / "2", format=format, content_digest=made.content_digest)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from backend.apps.projects.services.changed_tree import ChangedTree
 from backend.apps.projects.services.changes import changes_to
-from backend.apps.projects.services.commit_writing import trees_of
 from backend.apps.projects.services.content import Content, content_file
 from backend.apps.projects.services.git_objects import TreeFile
 from backend.apps.projects.services.pack_format import BLOB, EXECUTABLE, PLAIN, identifier
 from backend.apps.projects.services.structure import Plan
 from backend.apps.projects.services.workspace import NewFile
+from tests.commits import trees_of
 
 Files = dict[str, tuple[bytes, bool]]
 

@@ -17,6 +17,7 @@ from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from backend.apps.projects.services.workspace import Workspace
 from backend.errors import InvalidInput, RepomillError
+from tests.commits import commit_all
 from tests.corpus import rows
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -102,9 +103,9 @@ def test_messages(tmp_path):
         message = "a" * 70_000 if row["value"].startswith("<gen") else row["value"]
         if not message or not message.strip("\x1b[2J\x07"):
             with pytest.raises(InvalidInput):
-                store.commit(workspace, message=message, parent=None, when=WHEN)
+                commit_all(store, workspace, message=message, parent=None, when=WHEN)
             continue
-        made = store.commit(workspace, message=message, parent=None, when=WHEN)
+        made = commit_all(store, workspace, message=message, parent=None, when=WHEN)
         kept = store.log(made.commit)[0].message
         assert kept == message or (len(message) > 4096 and len(kept) == 4096), row["id"]
 
@@ -121,7 +122,7 @@ def test_nobody_says_who_made_a_commit_and_when(tmp_path, monkeypatch):
         for role in ("AUTHOR", "COMMITTER"):
             monkeypatch.setenv(f"GIT_{role}_{row['field'].rpartition('.')[2].upper()}", row["value"].replace("\0", ""))
         store = GitStore(tmp_path / f"{row['id']}.git")
-        made = store.commit(workspace, message="x", parent=None, when=WHEN).commit
+        made = commit_all(store, workspace, message="x", parent=None, when=WHEN).commit
         raw = run("cat-file", "commit", made, git_dir=store.path).output.decode()
         stamp = f"Repomill <repomill@localhost> {int(WHEN.timestamp())} +0000"
         assert raw.rstrip("\n").split("\n")[1:] == [f"author {stamp}", f"committer {stamp}", "", "x"], row
@@ -147,7 +148,7 @@ def test_what_is_planted_in_a_workspace_never_acts_and_never_gets_in(tmp_path):
 
 def _committed(store: GitStore, root: Path) -> list[str]:
     try:
-        made = store.commit(Workspace(root), message="x", parent=None, when=WHEN)
+        made = commit_all(store, Workspace(root), message="x", parent=None, when=WHEN)
     except RepomillError:
         # Refused as a whole: then there is no commit at all.
         assert not list(store.path.glob("refs/generations/*"))

@@ -109,11 +109,11 @@ def test_repeating_it_gives_the_same_commit_and_rows(project, user, execute):
     assert GeneratedProject.objects.count() == 1
 
 
-@pytest.mark.parametrize("crash", ["write_many", "commit", "record"])
+@pytest.mark.parametrize("crash", ["rearrange", "commit", "record"])
 def test_a_crash_at_any_point_is_made_good_by_repeating(project, user, execute, monkeypatch, crash):
     execution = execute()
     asked: dict[str, Any] = {"structure": {"a.txt": "1"}}
-    place = {"write_many": Workspace, "commit": GitStore, "record": generations}[crash]
+    place = {"rearrange": Workspace, "commit": GitStore, "record": generations}[crash]
     with monkeypatch.context() as broken:
         real = getattr(place, crash)
 

@@ -16,6 +16,7 @@ from backend.apps.projects.services.repository_exporter import RepositoryExporte
 from backend.apps.projects.services.workspace import Workspace
 from backend.errors import InvalidInput, RemoteRefused, RemoteUnreachable
 from backend.origins import is_loopback
+from tests.commits import commit_all
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -36,7 +37,7 @@ def store(tmp_path):
 def commit(store: GitStore, folder: Path, content: bytes, *, parent: str | None = None) -> str:
     workspace = Workspace(folder)
     workspace.write("a.txt", content)
-    return store.commit(workspace, message="Generate", parent=parent, when=WHEN).commit
+    return commit_all(store, workspace, message="Generate", parent=parent, when=WHEN).commit
 
 
 def push(store: GitStore, commit: str, **options):

@@ -1,8 +1,9 @@
-"""A commit with files missing is the worst of all failures: what vanishes on the way is written once more."""
+"""A commit with files missing is the worst of all failures: it is made of what was asked for, not of a folder."""
 
 from __future__ import annotations
 
 import shutil
+import tarfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,12 +15,12 @@ from backend.apps.projects.errors import GitFailed
 from backend.apps.projects.hosts.outcomes import meaning
 from backend.apps.projects.models import GeneratedProject, Project
 from backend.apps.projects.services import directory_io
-from backend.apps.projects.services.generations import generate
+from backend.apps.projects.services.generations import generate, package
 from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.git_words import says_disk_is_full
 from backend.apps.projects.services.workspace import Workspace
-from backend.errors import RepomillError, TemporaryFailure
+from backend.errors import TemporaryFailure
 from backend.failpoints import Failpoint
 
 pytestmark = pytest.mark.django_db
@@ -74,27 +75,25 @@ def the_workspace(settings) -> Path:
     ],
     ids=["all", "a directory", "a file", "an empty directory", "all but the root", "a content", "one too many"],
 )
-def test_what_changes_before_the_commit_is_no_generation(project, settings, before_the_commit, vanish):
-    def work():
-        return generate(project=project, user=project.owner, execution_id=None, structure=STRUCTURE)
-
+def test_what_becomes_of_the_workspace_before_the_commit_is_not_in_it(project, settings, before_the_commit, vanish):
     before_the_commit(lambda: vanish(the_workspace(settings)))
-    with pytest.raises(RepomillError) as raised:
-        work()
-    assert raised.value.retryable
-    assert not GeneratedProject.objects.filter(status=GeneratedProject.Status.COMPLETED).exists()
-    again = work()
-    assert again["total_files"] == 3
-    store = GitStore.for_project(project.pk)
-    with store.tree(again["commit"]) as tree:
-        assert [entry.path for entry in tree.entries() if not entry.is_directory] == [
-            "README.md",
-            "src/lib/a.py",
-            "src/main.py",
-        ]
+    made = generate(project=project, user=project.owner, execution_id=None, structure=STRUCTURE)
+    with GitStore.for_project(project.pk).tree(made["commit"]) as tree:
+        files = [entry.path for entry in tree.entries() if not entry.is_directory]
+        assert {path: data for path, data, _ in tree.contents(files)} == {
+            "README.md": b"# r\n",
+            "src/lib/a.py": b"a\n",
+            "src/main.py": b"print()\n",
+        }
+    archive = package(project=project, user=project.owner, execution_id=None, format="tar")
+    with tarfile.open(archive["path"]) as tar:
+        assert [entry.name for entry in tar if entry.isdir()] == ["docs", "src", "src/lib"]
+        found = tar.extractfile("src/main.py")
+        assert found is not None
+        assert found.read() == b"print()\n"
 
 
-def test_a_later_generation_does_not_need_its_workspace_to_be_committed(project, settings, before_the_commit):
+def test_a_later_generation_does_not_need_its_workspace_either(project, settings, before_the_commit):
     """Its files come from what was asked for and from the store."""
     generate(project=project, user=project.owner, execution_id=None, structure=STRUCTURE)
     shutil.rmtree(the_workspace(settings))

@@ -15,6 +15,7 @@ from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from backend.apps.projects.services.workspace import Workspace
 from backend.errors import InvalidInput
+from tests.commits import commit_all
 from tests.unit.projects.test_corpus_git import WHEN
 
 ODD: list[Any] = [5, 1.5, True, [], ["x"], [5], {}, {"a": 1}, None]
@@ -50,7 +51,7 @@ def committed(exporter: RepositoryExporter, tmp_path: Path) -> str:
     workspace = Workspace(tmp_path / "w")
     workspace.write("a.txt", b"1")
     store = GitStore.for_project(exporter.project_id)
-    return store.commit(workspace, message="x", parent=None, when=WHEN).commit
+    return commit_all(store, workspace, message="x", parent=None, when=WHEN).commit
 
 
 HOST = {"base_url": "http://localhost:9"}

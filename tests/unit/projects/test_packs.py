@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import zipfile
@@ -19,7 +18,6 @@ from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.services import git_objects, pack_file, pack_reader, pack_writer
 from backend.apps.projects.services.archives import ArchiveFile, write_archive
 from backend.apps.projects.services.changes import changes_to
-from backend.apps.projects.services.commit_writing import trees_of
 from backend.apps.projects.services.committed_zip import write_committed_zip
 from backend.apps.projects.services.git_objects import TreeFile
 from backend.apps.projects.services.git_store import Commit, GitStore
@@ -47,6 +45,7 @@ from backend.apps.projects.services.repacking import repack_if_needed
 from backend.apps.projects.services.structure import Plan
 from backend.apps.projects.services.workspace import NewFile, Workspace
 from backend.errors import NotFound
+from tests.commits import commit_all, trees_of
 
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 LARGE = os.urandom(700_000) * 3
@@ -73,7 +72,7 @@ def workspace(tmp_path):
 
 @pytest.fixture
 def made(store, workspace):
-    return store.commit(workspace, message="first", parent=None, when=WHEN)
+    return commit_all(store, workspace, message="first", parent=None, when=WHEN)
 
 
 def git(store: GitStore, *arguments: str) -> str:
@@ -95,7 +94,7 @@ def contents(tree) -> dict[str, bytes]:
 
 def changed(store: GitStore, made: Commit, *files: NewFile, remove: Sequence[str] = ()) -> str:
     changes = changes_to(base=made.content, plan=Plan(files=files), keep=True, remove=remove)
-    return store.commit_changes(changes, base=made.commit, message="x", parent=made.commit, when=WHEN).commit
+    return store.commit(changes, base=made.commit, message="x", parent=made.commit, when=WHEN).commit
 
 
 def test_what_was_written_is_read_back_without_git(store, made):
@@ -127,23 +126,24 @@ def test_only_what_is_new_is_written(store, made):
 
 
 def test_nothing_is_written_for_the_same_tree(store, workspace, made):
-    assert store.commit(workspace, message="again", parent=made.commit, when=WHEN).commit == made.commit
+    assert commit_all(store, workspace, message="again", parent=made.commit, when=WHEN).commit == made.commit
     assert changed(store, made, NewFile("README.md", FILES["README.md"])) == made.commit
     assert len(packs(store)) == 1
 
 
-def test_a_large_file_that_is_there_is_not_kept_twice():
-    written = io.BytesIO()
-    first = PackWriter(written.write, count=2, label=b"1")
-    name = first.add_blob(iter([LARGE]), size=len(LARGE))
-    length = written.tell()
-    assert first.add_blob(iter([LARGE[:9], LARGE[9:]]), size=len(LARGE)) == name
-    assert written.tell() == length
-    assert len(first.identifiers) == 2
-    second = PackWriter(written.write, count=1, label=b"2", known={name})
-    length = written.tell()
-    assert second.add_blob(iter([LARGE]), size=len(LARGE)) == name
-    assert (written.tell(), len(second.identifiers)) == (length, 1)
+def test_a_large_file_is_compressed_in_parts_and_kept_once():
+    written: list[bytes] = []
+    first = PackWriter(written.append, count=2, label=b"1")
+    name = first.add(BLOB, LARGE)
+    parts = len(written)
+    assert parts > 4
+    assert max(map(len, written)) < len(LARGE) / 4
+    assert first.add(BLOB, LARGE) == name
+    assert len(written) == parts
+    second = PackWriter(written.append, count=1, label=b"2", known={name})
+    parts = len(written)
+    assert second.add(BLOB, LARGE) == name
+    assert (len(written), len(second.identifiers)) == (parts, 1)
 
 
 def test_small_objects_take_the_places_of_those_that_are_the_same(store, tmp_path):
@@ -237,7 +237,7 @@ def test_damage_never_gets_into_a_zip(store, made, tmp_path, what, flipped):
 
 def test_an_older_pack_without_sums_is_inflated(store, workspace, tmp_path, monkeypatch):
     monkeypatch.setattr(pack_writer, "OWN", OWN_WITHOUT_SUMS)
-    made = store.commit(workspace, message="first", parent=None, when=WHEN)
+    made = commit_all(store, workspace, message="first", parent=None, when=WHEN)
     with pytest.raises(NotFound):
         zipped(store, made.commit, tmp_path / "a.zip")
     with store.packed_tree(made.commit) as tree:

@@ -345,13 +345,13 @@ def test_without_the_store_nothing_follows(make, new_execution, settings):
 def test_a_step_that_was_overtaken_by_another_one_is_tried_again(demo, make, new_execution, monkeypatch):
     execution = new_execution()
     make(execution, structure=STRUCTURE)
-    real = GitStore.commit_changes
+    real = GitStore.commit
 
     def meanwhile(self, *arguments, **options):
         GeneratedProject.objects.update(commit="f" * 40)
         return real(self, *arguments, **options)
 
-    monkeypatch.setattr(GitStore, "commit_changes", meanwhile)
+    monkeypatch.setattr(GitStore, "commit", meanwhile)
     with pytest.raises(TemporaryFailure):
         make(execution, readme="# later")
 

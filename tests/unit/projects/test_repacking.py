@@ -12,6 +12,7 @@ from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.repacking import _alone, pack_count, repack_if_needed, repack_stores
 from backend.apps.projects.services.workspace import Workspace
+from tests.commits import commit_all
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -27,7 +28,7 @@ def commits(store: GitStore, tmp_path: Path) -> list[str]:
     made: list[str] = []
     for number in range(6):
         workspace.write("a.txt", str(number).encode() * 1000)
-        made.append(store.commit(workspace, message="x", parent=made[-1] if made else None, when=WHEN).commit)
+        made.append(commit_all(store, workspace, message="x", parent=made[-1] if made else None, when=WHEN).commit)
     return made
 
 

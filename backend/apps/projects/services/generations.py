@@ -5,9 +5,9 @@ files. Only once it has been delivered to a repository they follow it, since wha
 Everything may be repeated after a crash at any point: the same parent gives the same commit. Who may do it is checked
 here once more, because a task runs later than it was asked for.
 
-Where an earlier commit of the project is known, only what differs from it is hashed into the store and recorded. What
-did not change is taken from the store, never from a workspace, so that nothing can get into a commit but what was asked
-for. Packaging is `packaging`'s, the rows are `generation_records`'.
+Where an earlier commit of the project is known, only what differs from it is hashed into the store and recorded. A
+commit is made of what was asked for and of what the store has, never of a workspace, so that nothing else can get into
+it. Packaging is `packaging`'s, the rows are `generation_records`'.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from backend.apps.projects.services.working_copy import bring_to
 from backend.apps.projects.services.workspace import Workspace
 from backend.apps.workflows.execution.fence import Fence, no_fence
 from backend.apps.workflows.execution.interruption import Interrupted
-from backend.errors import Conflict, InvalidInput, NotFound, RepomillError, TemporaryFailure
+from backend.errors import Conflict, NotFound, RepomillError, TemporaryFailure
 from backend.failpoints import Failpoint, reached
 
 __all__ = ["as_result", "completed_generation", "generate", "open_generation", "package"]
 
 NOTHING = Content((), ())
-CHANGED = "The workspace changed after its files were written and before they were committed."
+CHANGED = "The workspace went while its files were written."
 TRY_AGAIN = "It is done again; if this comes back, see what else writes below GENERATED_PROJECTS_DIR."
 INTERRUPTED = "The work was interrupted before it was done."
 
@@ -102,9 +102,12 @@ def _vanishing(workspace: Workspace) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Reference:
-    """An earlier commit and what it holds. keep: its files stay; own: the generation's workspace held just that."""
+    """An earlier commit and what it holds; none, and nothing, to begin with.
 
-    commit: str
+    keep: its files stay; own: the generation's workspace held just that.
+    """
+
+    commit: str | None
     content: Content
     keep: bool = False
     own: bool = False
@@ -121,7 +124,7 @@ class _Work:
         return self.generator.workspace
 
     def commit(self, generation: GeneratedProject, *, plan: Plan, remove: Sequence[str]) -> Commit:
-        """Fill the workspace and commit what it holds then."""
+        """Fill the workspace, and commit what it is to hold."""
         parent = (generation.commit if _is_delivered(generation) else generation.parent_commit) or None
         following: Mapping[str, Any] = {
             "message": f"Generate {self.project.slug}",
@@ -129,12 +132,7 @@ class _Work:
             "when": generation.created_at,
         }
         reference = self._reference(generation)
-        if reference is None:
-            self.workspace.clear()
-            self.workspace.write_many(plan.files, plan.directories)
-            reached(Failpoint.WORKSPACE_WRITTEN)
-            return self._commit_all(plan, following)
-        self.store.require({reference.commit, parent or reference.commit})
+        self.store.require({commit for commit in (reference.commit, parent) if commit})
         changes = changes_to(
             base=reference.content, plan=plan, keep=reference.keep, remove=remove, limits=self.generator.limits
         )
@@ -151,7 +149,7 @@ class _Work:
         except (NotFound, FileNotFoundError) as error:
             raise TemporaryFailure(CHANGED, hint=TRY_AGAIN) from error
         reached(Failpoint.WORKSPACE_WRITTEN)
-        return self.store.commit_changes(changes, base=reference.commit, **following)
+        return self.store.commit(changes, base=reference.commit, **following)
 
     def share(self, generation: GeneratedProject, commit: Commit) -> None:
         """Let the other hosts have the commit, where they share no folder with this one."""
@@ -159,25 +157,7 @@ class _Work:
         follows = {generation.commit, generation.parent_commit, base.commit if base else ""} - {"", commit.commit}
         share(self.store, project_id=self.project.pk, commit=commit.commit, follows=follows)
 
-    def _commit_all(self, plan: Plan, following: Mapping[str, Any]) -> Commit:
-        """Commit the workspace, which holds the plan and nothing else: a commit with files missing would be the worst.
-
-        Raises TemporaryFailure where somebody, a cleaner of old files say, has been at the workspace meanwhile.
-        """
-        planned = changes_to(base=NOTHING, plan=plan, keep=False, limits=self.generator.limits).content
-        try:
-            commit = self.store.commit(self.workspace, **following)
-        except NotFound as error:
-            raise TemporaryFailure(CHANGED, hint=TRY_AGAIN) from error
-        except InvalidInput as error:
-            if self.workspace.exists() and any(self.workspace.entries()):
-                raise
-            raise TemporaryFailure(CHANGED, hint=TRY_AGAIN) from error
-        if commit.content_digest != planned.digest:
-            raise TemporaryFailure(CHANGED, hint=TRY_AGAIN)
-        return commit
-
-    def _reference(self, generation: GeneratedProject) -> _Reference | None:
+    def _reference(self, generation: GeneratedProject) -> _Reference:
         if generation.commit:
             return _Reference(generation.commit, self._content(generation), keep=True, own=True)
         if generation.based_on is not None:
@@ -189,7 +169,7 @@ class _Work:
             .first()
         )
         content = recorded_content(before) if before else None
-        return _Reference(generation.parent_commit, content) if content else None
+        return _Reference(generation.parent_commit, content) if content else _Reference(None, NOTHING)
 
     def _content(self, generation: GeneratedProject) -> Content:
         """Return what a generation holds: as its rows say, else as its commit does."""

@@ -1,6 +1,6 @@
 """The history of a project: one bare repository, outside every workspace, and the making of commits in it.
 
-A commit is written from the workspace's descriptors into a pack: there is no index and no work tree, so no attribute,
+A commit is written into a pack, from bytes that are at hand: there is no index and no work tree, so no attribute,
 filter or ignore rule of the content can act, and every file is in the commit. Git checks the pack; then the tree is
 read back and compared, because a commit with files missing would be the worst of failures. The same content, parent and
 time give the same commit.
@@ -27,13 +27,13 @@ from backend.apps.projects.errors import GitFailed
 from backend.apps.projects.services.changes import Changes
 from backend.apps.projects.services.commit_sharing import bring, has_name
 from backend.apps.projects.services.commit_writing import CommitWriter, WrittenCommit
-from backend.apps.projects.services.content import Content, ContentFile, Tree
+from backend.apps.projects.services.content import Content, ContentFile
 from backend.apps.projects.services.git_objects import COMMIT, CommittedTree, Objects, reading
 from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_words import clean
+from backend.apps.projects.services.pack_format import EMPTY_TREE
 from backend.apps.projects.services.pack_reader import packed
 from backend.apps.projects.services.pack_storage import packs_storage
-from backend.apps.projects.services.workspace import Workspace
 from backend.errors import Conflict, InvalidInput, NotFound
 
 LONGEST_MESSAGE = 4096
@@ -51,7 +51,7 @@ _OPTIONS = (
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit that was made, or found to say the same already, and the content that was read for it."""
+    """A commit that was made, or found to say the same already, and the content that it has."""
 
     commit: str
     tree: str
@@ -151,42 +151,22 @@ class GitStore:
             if COMMIT.fullmatch(commit) and not has_name(self, commit):
                 bring(self, project_id=self._project_id, commit=commit)
 
-    def commit(self, workspace: Workspace, *, message: str, parent: str | None, when: datetime) -> Commit:
-        """Commit everything in the workspace and return the commit; the parent itself when it has the same tree.
-
-        when: the commit's time, to the second. Nobody else writes to the workspace in the meantime.
-        Raises InvalidInput for an empty workspace, InvalidPath for a link in it, WorkspaceBusy, GitFailed.
-        """
-        self.create()
-        if parent is not None:
-            self.require({parent})
-        with workspace.writing():
-            return self.commit_tree(workspace, message=message, parent=parent, when=when)
-
-    def commit_tree(self, tree: Tree, *, message: str, parent: str | None, when: datetime) -> Commit:
-        """Commit a tree that nobody changes; as `commit` does otherwise."""
-        self._sweep()
-        with self.reading() as objects:
-            writer = self._writer(objects, message=message, parent=parent, when=when)
-            made, content = writer.write(tree)
-            _require_same(made, objects=objects)
-        self._keep(made.commit)
-        return Commit(commit=made.commit, tree=made.tree, content=content)
-
-    def commit_changes(
-        self, changes: Changes, *, base: str, message: str, parent: str | None, when: datetime
-    ) -> Commit:
-        """Commit the tree of the commit `base` with changes, and return the commit; the parent when it has that tree.
+    def commit(self, changes: Changes, *, base: str | None, message: str, parent: str | None, when: datetime) -> Commit:
+        """Commit what another commit's files become with changes; return the commit, the parent when it has that tree.
 
         Nothing is read from a workspace: what did not change is taken from the store itself, by its directories' ids.
-        Raises NotFound where the store has no such commit, Conflict where its files are not those that the changes
-        begin with, GitFailed.
+        base: that other commit; None to begin with no file. when: the commit's time, to the second.
+        Raises NotFound where the store does not have the base, Conflict where its files are not those that the changes
+        begin with, or where it does not have the parent, GitFailed.
         """
+        if base is None:
+            self.create()
+            self.require({parent} if parent is not None else ())
         self._sweep()
         with self.reading() as objects:
-            root = objects.commit(base).tree.binsha
+            root = objects.commit(base).tree.binsha if base is not None else EMPTY_TREE
             writer = self._writer(objects, message=message, parent=parent, when=when)
-            made, changed = writer.write_changes(changes, root=root, read=objects.contents)
+            made, changed = writer.write(changes, root=root, read=objects.contents)
             _require_same(made, objects=objects)
             if not changed.holds(changes.content.files):
                 raise Conflict(
@@ -224,6 +204,8 @@ class GitStore:
 
     def require(self, commits: Collection[str]) -> None:
         """Raise Conflict unless the store has all of these commits."""
+        if not commits:
+            return
         self.bring(*commits)
         lost = set(commits)
         if self.exists():

@@ -51,6 +51,10 @@ def identifier(kind: int, data: bytes) -> bytes:
     return hashlib.sha1(b"%b %d\0%b" % (NAMES[kind], len(data), data), usedforsecurity=False).digest()
 
 
+EMPTY_TREE = identifier(TREE, b"")
+"""A tree that holds nothing. Git knows it without having it."""
+
+
 def object_head(kind: int, size: int) -> bytes:
     """Return what stands before an object's compressed bytes: its kind, and its size when it is not compressed."""
     byte, size = kind << 4 | size & 0xF, size >> 4

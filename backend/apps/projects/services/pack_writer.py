@@ -7,21 +7,18 @@ commit is `commit_writing`'s.
 from __future__ import annotations
 
 import hashlib
-import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from isal import isal_zlib
 
 from backend.apps.projects.errors import GitFailed
-from backend.apps.projects.services.content import chunks
+from backend.apps.projects.services.content import CHUNK
 from backend.apps.projects.services.git_process import GitProcess, started
 from backend.apps.projects.services.pack_format import (
     BLOB,
     HEADER,
-    NAMES,
     OWN,
     SIGNATURE,
     VERSION,
@@ -30,7 +27,7 @@ from backend.apps.projects.services.pack_format import (
     parsed_index,
     sums,
 )
-from backend.apps.projects.services.zip_writer import LEVEL
+from backend.apps.projects.services.zip_writer import AT_ONCE, LEVEL
 
 
 class PackWriter:
@@ -41,7 +38,6 @@ class PackWriter:
     label: bytes that no other pack has. A pack is called after what is in it: two commits of the same content at one
     moment, or one after another that was killed, would stand in each other's way.
     known: ids of objects that the store has already; they are left out.
-    folder: where a large file waits, compressed, until its id is known; by default the system's for temporary files.
     """
 
     def __init__(
@@ -51,10 +47,8 @@ class PackWriter:
         count: int,
         label: bytes,
         known: Collection[bytes] = (),
-        folder: Path | None = None,
     ) -> None:
         self._write_out = write
-        self._folder = folder
         self._hash = hashlib.sha1(usedforsecurity=False)
         self._known = known
         self._label = label
@@ -66,40 +60,18 @@ class PackWriter:
         self.add(BLOB, OWN + label)
 
     def add(self, kind: int, data: bytes, *, name: bytes | None = None) -> bytes:
-        """Add an object that is at hand as a whole; return its id, 20 bytes. name: the id, where it is known."""
+        """Add an object; return its id, 20 bytes. name: the id, where it is known."""
         name = identifier(kind, data) if name is None else name
         if name not in self.identifiers and name not in self._known:
             self.identifiers.add(name)
             self._sums.append(isal_zlib.crc32(data))
-            self._write(object_head(kind, len(data)) + isal_zlib.compress(data, LEVEL))
+            if len(data) <= AT_ONCE:
+                # At once up to the size to which a zip does, so that it can take the bytes over.
+                self._write(object_head(kind, len(data)) + isal_zlib.compress(data, LEVEL))
+            else:
+                self._write(object_head(kind, len(data)))
+                self._write_in_parts(memoryview(data))
         return name
-
-    def add_blob(self, parts: Iterable[bytes], *, size: int) -> bytes:
-        """Add a file of `size` bytes that comes in parts; return its id. Raises ValueError for more or fewer bytes."""
-        name = hashlib.sha1(b"%b %d\0" % (NAMES[BLOB], size), usedforsecurity=False)
-        deflate = isal_zlib.compressobj(LEVEL)
-        left, crc = size, 0
-        # What it is called, and so whether it is new, is known in the end only.
-        with tempfile.TemporaryFile(dir=self._folder, prefix="tmp_") as deflated:
-            for part in parts:
-                left -= len(part)
-                if left < 0:
-                    break
-                name.update(part)
-                crc = isal_zlib.crc32(part, crc)
-                deflated.write(deflate.compress(part))
-            if left != 0:
-                raise ValueError(f"The file does not have {size} bytes.")
-            deflated.write(deflate.flush())
-            found = name.digest()
-            if found not in self.identifiers and found not in self._known:
-                self.identifiers.add(found)
-                self._sums.append(crc)
-                self._write(object_head(BLOB, size))
-                deflated.seek(0)
-                for chunk in chunks(cast(BinaryIO, deflated)):
-                    self._write(chunk)
-        return found
 
     def finish(self) -> None:
         """Write the pack's end. Small objects that nobody needs fill the places of those that were there already."""
@@ -107,6 +79,12 @@ class PackWriter:
             self.add(BLOB, b"%b, place %d\n" % (self._label, place))
         self.add(BLOB, sums(self._sums, label=self._label))
         self._write_out(self._hash.digest())
+
+    def _write_in_parts(self, data: memoryview) -> None:
+        deflate = isal_zlib.compressobj(LEVEL)
+        for begin in range(0, len(data), CHUNK):
+            self._write(deflate.compress(data[begin : begin + CHUNK]))
+        self._write(deflate.flush())
 
     def _write(self, data: bytes) -> None:
         self._hash.update(data)
@@ -145,6 +123,5 @@ def installing(
     """Begin a pack; see `PackWriter`. It is in the store once `finish` was called, and not at all without."""
     with started("index-pack", "--stdin", git_dir=git_dir, options=options, timeout=timeout) as process:
         process.lag()
-        folder = git_dir / "objects" / "pack"
-        writer = PackWriter(process.write, count=count, label=label, known=known, folder=folder)
+        writer = PackWriter(process.write, count=count, label=label, known=known)
         yield Installation(process, writer, git_dir=git_dir)

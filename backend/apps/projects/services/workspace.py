@@ -157,14 +157,6 @@ class Workspace:
                 directory_io.remove_directory(opened.enter(path.rpartition("/")[0]), path)
         self._write(list(files), [validate_path(path) for path in directories])
 
-    def clear(self) -> None:
-        """Remove everything that an attempt which was not recorded has left; the caller is `writing`."""
-        there = list(self.entries()) if self.exists() else []
-        self.rearrange(
-            remove_files=[entry.path for entry in there if not entry.is_directory],
-            remove_directories=[entry.path for entry in there if entry.is_directory],
-        )
-
     def seal(self) -> str:
         """Return what says at which moment, by the file system's own clock, this workspace was last written by us.
 
