@@ -5,8 +5,7 @@ The content is taken over byte for byte. Nothing here gives the commit a name: n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -61,7 +60,14 @@ class CommitWriter:
         if unchanged := self._unchanged(changed.trees):
             return unchanged, changed
         new_trees = sum(name not in changed.known for name, _ in changed.trees)
-        with self._installing(count=len(changes.files) + new_trees + 1, known=changed.known) as installation:
+        with installing(
+            self.git_dir,
+            count=len(changes.files) + new_trees + 1,
+            label=self.label.encode(),
+            known=changed.known,
+            options=self.options,
+            timeout=self.timeout,
+        ) as installation:
             for new in changes.files:
                 installation.writer.add(BLOB, new.data, name=files[new.path][1])
             return self._finish(installation, changed.trees), changed
@@ -80,16 +86,6 @@ class CommitWriter:
         if self.parent is None or self.parent_tree != tree:
             return None
         return WrittenCommit(self.parent, tree, trees)
-
-    def _installing(self, *, count: int, known: Collection[bytes] = ()) -> AbstractContextManager[Installation]:
-        return installing(
-            self.git_dir,
-            count=count,
-            label=self.label.encode(),
-            known=known,
-            options=self.options,
-            timeout=self.timeout,
-        )
 
     def _commit(self, tree: str) -> bytes:
         stamp = b"%b %d +0000" % (AUTHOR, int(self.when.timestamp()))

@@ -12,7 +12,7 @@ it. Packaging is `packaging`'s, the rows are `generation_records`'.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -126,11 +126,6 @@ class _Work:
     def commit(self, generation: GeneratedProject, *, plan: Plan, remove: Sequence[str]) -> Commit:
         """Fill the workspace, and commit what it is to hold."""
         parent = (generation.commit if _is_delivered(generation) else generation.parent_commit) or None
-        following: Mapping[str, Any] = {
-            "message": f"Generate {self.project.slug}",
-            "parent": parent,
-            "when": generation.created_at,
-        }
         reference = self._reference(generation)
         self.store.require({commit for commit in (reference.commit, parent) if commit})
         changes = changes_to(
@@ -149,7 +144,10 @@ class _Work:
         except (NotFound, FileNotFoundError) as error:
             raise TemporaryFailure(CHANGED, hint=TRY_AGAIN) from error
         reached(Failpoint.WORKSPACE_WRITTEN)
-        return self.store.commit(changes, base=reference.commit, **following)
+        message = f"Generate {self.project.slug}"
+        return self.store.commit(
+            changes, base=reference.commit, message=message, parent=parent, when=generation.created_at
+        )
 
     def share(self, generation: GeneratedProject, commit: Commit) -> None:
         """Let the other hosts have the commit, where they share no folder with this one."""
