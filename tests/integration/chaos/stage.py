@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -102,12 +103,17 @@ class Stage:
         self._broker.stop()
 
     def ask(self, function: str, *arguments: Any) -> Any:
-        """Ask the console."""
+        """Ask the console, and do what struck processes ask for until it answers.
+
+        A stopped process may hold a lock that the answer waits for, as a transaction of SQLite does.
+        """
         assert self._console is not None
         assert self._console.stdin is not None
         assert self._console.stdout is not None
         self._console.stdin.write(json.dumps([function, *arguments]) + "\n")
         self._console.stdin.flush()
+        while not select.select([self._console.stdout], [], [], 0.05)[0]:
+            self.tend()
         line = self._console.stdout.readline()
         assert line, "the console ended"
         return json.loads(line)
