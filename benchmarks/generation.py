@@ -47,7 +47,7 @@ def _tree(files: dict[str, str], folder: Path, *, pairs: int) -> list[Row | Skip
     ]
     rows: list[Row | Skipped] = []
     store = GitStore.for_project(str(uuid4()))
-    commit = _commit(store, files)
+    commit = _commit(store, _plan(files))
     for kind, name, mark, size_mark in (("zip", "zip", 1 / 3, 1.15), ("tar.gz", "gztar", 1 / 6, 1.2)):
         target = scratch / f"ours.{kind}"
         of_workspace = _ours_pack_of_workspace(workspace, target, kind)
@@ -91,11 +91,15 @@ def _plain(files: dict[str, str], scratch: Path) -> Timed:
 
 def _ours_commit(files: dict[str, str]) -> Timed:
     """Commit what is at hand, as a step does that has just written it: nothing is read back from the disk."""
-    return lambda: seconds_of(lambda: _commit(GitStore.for_project(str(uuid4())), files))
+    plan = _plan(files)
+    return lambda: seconds_of(lambda: _commit(GitStore.for_project(str(uuid4())), plan))
 
 
-def _commit(store: GitStore, files: dict[str, str]) -> str:
-    plan = Plan(files=tuple(NewFile(path, text.encode()) for path, text in files.items()))
+def _plan(files: dict[str, str]) -> Plan:
+    return Plan(files=tuple(NewFile(path, text.encode()) for path, text in files.items()))
+
+
+def _commit(store: GitStore, plan: Plan) -> str:
     changes = changes_to(base=Content((), ()), plan=plan, keep=False)
     return store.commit(changes, base=None, message="Generate", parent=None, when=timezone.now()).commit
 
