@@ -16,6 +16,7 @@ from backend.apps.projects.services.archives import write_archive
 from backend.apps.projects.services.changes import changes_to
 from backend.apps.projects.services.committed_zip import write_committed_zip
 from backend.apps.projects.services.content import Content
+from backend.apps.projects.services.git_objects import CommittedTree
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.pack_reader import packed
 from backend.apps.projects.services.project_generator import ProjectGenerator
@@ -121,7 +122,7 @@ def _ours_pack(store: GitStore, commit: str, target: Path) -> Timed:
 
     def work() -> None:
         with packed(store.path) as source:
-            write_committed_zip(source=source, commit=commit, target=target)
+            write_committed_zip(source=source, tree=CommittedTree(source, commit=commit), target=target)
 
     return lambda: seconds_of(work)
 

@@ -11,10 +11,19 @@ import ctypes
 import os
 import signal
 import sys
+from contextlib import suppress
 
 _PR_SET_PDEATHSIG = 1
 # Loaded here and not in the child: between fork and exec as little as possible may happen.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def signal_at_parents_end(number: int) -> None:
+    """Have the kernel send this process a signal when its parent ends. Raises OSError where it cannot."""
+    if _libc is None:
+        raise OSError("Only Linux tells a process of its parent's end.")
+    if _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def die_with_parent(*, parent: int, by: signal.Signals = signal.SIGKILL) -> None:
@@ -25,6 +34,7 @@ def die_with_parent(*, parent: int, by: signal.Signals = signal.SIGKILL) -> None
     """
     if _libc is None:
         return
-    _libc.prctl(_PR_SET_PDEATHSIG, int(by), 0, 0, 0)
+    with suppress(OSError):
+        signal_at_parents_end(by)
     if os.getppid() != parent:
         os.kill(os.getpid(), by)

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
-import sys
 
 from celery import platforms
 
-_PR_SET_PDEATHSIG = 1
+from backend.config.parent_death import signal_at_parents_end
 
 
 def end_with_their_worker() -> None:
     """Let pool processes make that call themselves."""
-    platforms._set_pdeathsig = _end_with_parent  # type: ignore[attr-defined]
+    platforms._set_pdeathsig = signal_at_parents_end  # type: ignore[attr-defined]
 
 
 def share_memory() -> None:
@@ -28,12 +26,3 @@ def share_memory() -> None:
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
     gc.freeze()
-
-
-def _end_with_parent(signal: int) -> None:
-    """Have the system send this process a signal when its parent ends. Raises OSError where it cannot."""
-    if not sys.platform.startswith("linux"):
-        raise OSError("Only Linux tells a process of its parent's end.")
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

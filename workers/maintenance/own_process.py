@@ -70,6 +70,8 @@ def _be_the_process(work: Callable[[], object], *, name: str, parent: int) -> No
     try:
         die_with_parent(parent=parent)
         status = do(work, name=name)
+    except BaseException:
+        logger.exception("%s could not be begun", name)
     finally:
         os._exit(status)
 

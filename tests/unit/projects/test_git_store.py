@@ -231,7 +231,10 @@ def test_git_that_breaks_off_is_an_error(store, workspace, monkeypatch):
 
 def test_a_pack_in_which_git_finds_other_objects_is_not_used(store, workspace, monkeypatch):
     right = pack_format.identifier
-    wrong = lambda kind, data: right(kind, data + b"x" * (data == b"a\r\nb\n"))  # noqa: E731
+
+    def wrong(kind, data):
+        return right(kind, data + b"x" * (data == b"a\r\nb\n"))
+
     monkeypatch.setattr(commit_writing, "identifier", wrong)
     with pytest.raises(GitFailed, match="in place of"):
         commit(store, workspace)

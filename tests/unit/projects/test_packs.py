@@ -19,7 +19,7 @@ from backend.apps.projects.services import git_objects, pack_file, pack_reader, 
 from backend.apps.projects.services.archives import ArchiveFile, write_archive
 from backend.apps.projects.services.changes import changes_to
 from backend.apps.projects.services.committed_zip import write_committed_zip
-from backend.apps.projects.services.git_objects import TreeFile
+from backend.apps.projects.services.git_objects import CommittedTree, TreeFile
 from backend.apps.projects.services.git_store import Commit, GitStore
 from backend.apps.projects.services.pack_format import (
     BLOB,
@@ -203,7 +203,8 @@ def test_an_archive_is_the_same_whoever_has_packed_the_commit(store, workspace, 
 
 def zipped(store: GitStore, commit: str, target: Path, *, empty: tuple[str, ...] = ()) -> ArchiveFile:
     with packed(store.path) as source:
-        return write_committed_zip(source=source, commit=commit, target=target, empty_directories=empty)
+        tree = CommittedTree(source, commit=commit, empty_directories=empty)
+        return write_committed_zip(source=source, tree=tree, target=target)
 
 
 def test_a_zip_is_put_together_without_inflating_and_is_the_same(store, made, tmp_path):

@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 import sys
@@ -95,6 +96,20 @@ def test_what_it_raises_is_logged_and_no_more(caplog, monkeypatch):
     assert record.getMessage() == "maintenance.test failed"
     assert record.exc_info[0] is ZeroDivisionError
     assert do(lambda: None, name="maintenance.test") == 0
+
+
+def test_one_that_cannot_be_begun_is_told_of(monkeypatch, tmp_path):
+    monkeypatch.setattr(own_process, "_forget_the_brokers_connections", lambda: 1 / 0)
+    handler = logging.FileHandler(tmp_path / "log")
+    own_process.logger.addHandler(handler)
+    try:
+        assert in_a_process(lambda: None, name="maintenance.test") == 1
+    finally:
+        own_process.logger.removeHandler(handler)
+        handler.close()
+    told = (tmp_path / "log").read_text()
+    assert told.startswith("maintenance.test could not be begun\n")
+    assert "ZeroDivisionError" in told
 
 
 def test_one_that_is_killed_is_told_of(in_a_pool, caplog):

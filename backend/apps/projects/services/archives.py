@@ -23,9 +23,7 @@ from isal import igzip_threaded
 
 from backend.apps.projects.services.archive_publishing import Publisher, published
 from backend.apps.projects.services.content import (
-    ContentFile,
     DeflatedFile,
-    Reading,
     Tree,
     digest_of,
     empty_directories,
@@ -126,18 +124,21 @@ class _Watched:
     def __init__(self, stream: BinaryIO, entry: Entry) -> None:
         self._stream = stream
         self._entry = entry
-        self._reading = Reading(entry)
+        self._hash = hashlib.sha256()
+        self._size = 0
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, never one more than was listed: `finish` finds those."""
-        data = self._stream.read(min(size, self._entry.size - self._reading.size))
-        self._reading.take(data)
+        data = self._stream.read(min(size, self._entry.size - self._size))
+        self._hash.update(data)
+        self._size += len(data)
         return data
 
-    def finish(self) -> ContentFile:
-        if self._stream.read(1) or self._reading.size != self._entry.size:
+    def finish(self) -> str:
+        """Return the SHA-256 of what was read. Raises Conflict unless the file has just what was listed."""
+        if self._stream.read(1) or self._size != self._entry.size:
             raise _changed(self._entry)
-        return self._reading.finish()
+        return self._hash.hexdigest()
 
 
 def _whole(stream: BinaryIO, entry: Entry) -> bytes:
@@ -258,7 +259,7 @@ def _writer(kind: type[_Zip | _Tar]) -> Callable[[Tree, IO[bytes], str], str]:
                         continue
                     watched = _Watched(stream, entry)
                     archive.file(prefix + entry.path, entry, watched)
-                    files.append((entry.path, entry.executable, watched.finish().digest))
+                    files.append((entry.path, entry.executable, watched.finish()))
         return digest_of(files, empty=empty_directories(entries))
 
     return write

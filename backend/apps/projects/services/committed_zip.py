@@ -18,20 +18,14 @@ from backend.apps.projects.services.zip_writer import ZipWriter
 
 
 def write_committed_zip(
-    *,
-    source: PackedObjects,
-    commit: str,
-    target: Path,
-    empty_directories: tuple[str, ...] = (),
-    publisher: Publisher | None = None,
+    *, source: PackedObjects, tree: CommittedTree, target: Path, publisher: Publisher | None = None
 ) -> ArchiveFile:
-    """Package a commit into the file `target`, replacing what is there.
+    """Package a commit's tree, which `source` holds, into the file `target`, replacing what is there.
 
     publisher: see `write_archive`.
-    Raises NotFound where the packs do not hold all of it, are damaged, or have to be read in another way; InvalidPath
-    for a name that leads elsewhere. Nothing is left behind then.
+    Raises NotFound where the packs are damaged, or have to be read in another way. Nothing is left behind then.
     """
-    listing = list(CommittedTree(source, commit=commit, empty_directories=empty_directories).listing())
+    listing = list(tree.listing())
     source.require_whole(file[0] for _, file in listing if file is not None)
 
     def write(output: IO[bytes]) -> None:

@@ -109,33 +109,6 @@ def digest_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class Reading:
-    """Takes the parts of one file as they pass by, and knows its size, digest and preview in the end."""
-
-    def __init__(self, entry: Entry) -> None:
-        self._entry = entry
-        self._hash = hashlib.sha256()
-        self._head = b""
-        self.size = 0
-
-    def take(self, chunk: bytes) -> None:
-        """Take the file's next part."""
-        self._hash.update(chunk)
-        self.size += len(chunk)
-        if len(self._head) < PREVIEW_BYTES:
-            self._head += chunk[: PREVIEW_BYTES - len(self._head)]
-
-    def finish(self) -> ContentFile:
-        """Return what is known of the file."""
-        return ContentFile(
-            path=self._entry.path,
-            executable=self._entry.executable,
-            size=self.size,
-            digest=self._hash.hexdigest(),
-            preview=preview(self._head),
-        )
-
-
 def preview(head: bytes) -> str:
     """Return the first 1,000 characters of a text by its first bytes; nothing for what is no text.
 

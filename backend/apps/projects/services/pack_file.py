@@ -82,11 +82,8 @@ class Pack:
         self.begins = dict(zip(names, begins, strict=True))
         self._ends = dict(pairwise([*sorted(begins), self.size - TRAILER_BYTES]))
 
-    def find(self, name: bytes) -> Place | None:
-        """Return where an object lies; None when it is not here. Raises NotFound for a damaged pack."""
-        begin = self.begins.get(name)
-        if begin is None:
-            return None
+    def place(self, begin: int) -> Place:
+        """Return what the object is that begins here. Raises NotFound for a damaged pack."""
         number, at = divmod(begin, BLOCK)
         block = self._blocks.get(number) or self._block(number)
         try:
@@ -107,11 +104,11 @@ class Pack:
         if self._digest() != self._trailer:
             raise damaged()
         *before, last = sorted(self._ends)
+        found = self.place(last)
+        data = inflated(self.read(found.begin, found.end), found.size)
         try:
-            _, size, start = parsed_head(self.read(last, self._ends[last]), 0)
-            data = inflated(self.read(last + start, self._ends[last]), size)
             self._sums = dict(zip(before, parsed_sums(data, count=len(before)), strict=True))
-        except (ValueError, IndexError):
+        except ValueError:
             raise damaged() from None
 
     def length(self, begin: int) -> int:
@@ -156,7 +153,7 @@ class Pack:
         return block
 
     def is_own(self) -> bool:
-        """Return whether Repomill has written it, as it writes packs now."""
+        """Return whether Repomill has written it, and learn whether it ends with sums."""
         try:
             block = self._block(0)
             kind, _, start = parsed_head(block, FIRST_OBJECT)

@@ -134,17 +134,11 @@ class PackedObjects:
     def _object(self, binsha: bytes, kind: int) -> Place:
         found = self._found.get(binsha)
         if found is None:
-            found = self._found[binsha] = self._find(binsha)
+            pack, begin = self._begin(binsha)
+            found = self._found[binsha] = pack.place(begin)
         if found.kind != kind:
             raise damaged()
         return found
-
-    def _find(self, binsha: bytes) -> Place:
-        for pack in self._packs:
-            found = pack.find(binsha)
-            if found is not None:
-                return found
-        raise elsewhere()
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from backend.apps.projects.services.archive_publishing import Publisher
 from backend.apps.projects.services.archives import ArchiveFile, write_archive
 from backend.apps.projects.services.committed_zip import write_committed_zip
 from backend.apps.projects.services.content import Tree
+from backend.apps.projects.services.git_objects import CommittedTree
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.organisation_limits import require_storage_for_archive
 from backend.apps.projects.services.pack_reader import packed
@@ -143,11 +144,10 @@ def _write(
         return write_archive(workspace=tree, target=target, format=format, content_digest=digest, publisher=publisher)
 
     if format == Archive.Format.ZIP:
-        with suppress(NotFound), packed(store.path) as source:
-            return write_committed_zip(
-                source=source, commit=generation.commit, target=target, empty_directories=empty, publisher=publisher
-            )
-        with suppress(Conflict, NotFound), store.packed_tree(generation.commit, empty_directories=empty) as tree:
+        with suppress(Conflict, NotFound), packed(store.path) as source:
+            tree = CommittedTree(source, commit=generation.commit, empty_directories=empty)
+            with suppress(NotFound):
+                return write_committed_zip(source=source, tree=tree, target=target, publisher=publisher)
             return write_from(tree)
     with suppress(Conflict, NotFound, InvalidPath):
         return write_from(Workspace(Path(settings.GENERATED_PROJECTS_DIR) / str(generation.pk)))
