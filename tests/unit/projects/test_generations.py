@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
-from uuid import uuid4
 
 import pytest
 
 from backend.apps.authentication.models import User
-from backend.apps.projects.errors import GitFailed, InvalidPath, WorkspaceBusy
-from backend.apps.projects.models import Archive, GeneratedProject, Project, ProjectFile, ProjectMembership
-from backend.apps.projects.services import generations, packaging, recorded_files
-from backend.apps.projects.services.archives import write_archive
+from backend.apps.projects.errors import InvalidPath, WorkspaceBusy
+from backend.apps.projects.models import GeneratedProject, Project, ProjectFile, ProjectMembership
+from backend.apps.projects.services import generations, recorded_files
 from backend.apps.projects.services.content import content_file
 from backend.apps.projects.services.generations import generate, open_generation, package
 from backend.apps.projects.services.git_store import GitStore
@@ -284,107 +279,6 @@ def test_twenty_thousand_files_are_recorded_in_few_statements(project, user, dja
     with django_assert_max_num_queries(25):
         recorded_files.record_files(generation, [*files[1:], content_file("new", b"", executable=True)])
     assert ProjectFile.objects.filter(generated_project=generation).count() == 20_000
-
-
-@pytest.mark.parametrize("format", ["zip", "tar", "tar.gz"])
-def test_an_archive_is_made_once_and_lies_where_it_says(project, user, execute, settings, format):
-    execution = execute()
-    generated = generate(project=project, user=user, execution_id=execution, structure={"a.txt": "1", "empty": []})
-    first = package(project=project, user=user, execution_id=execution, format=format)
-    path = Path(first["path"])
-    name = f"demo-{generated['commit'][:12]}.{format}"
-    assert path == settings.ARCHIVES_DIR / generated["generation"] / name
-    assert path.stat().st_size == first["size"]
-    assert first["commit"] == generated["commit"]
-    changed = path.stat().st_mtime_ns
-    assert package(project=project, user=user, execution_id=execution, format=format) == first
-    assert path.stat().st_mtime_ns == changed
-    assert Archive.objects.count() == 1
-
-
-@pytest.mark.parametrize("damage", ["gone", "cut", "changed"])
-def test_a_damaged_archive_is_made_anew_and_the_same(project, user, damage):
-    generate(project=project, user=user, execution_id=None, readme="# x")
-    first = package(project=project, user=user, execution_id=None, format="zip")
-    path = Path(first["path"])
-    whole = path.read_bytes()
-    if damage == "gone":
-        path.unlink()
-    else:
-        path.write_bytes(whole[:-1] if damage == "cut" else whole[:-1] + b"!")
-    assert package(project=project, user=user, execution_id=None, format="zip") == first
-    assert path.read_bytes() == whole
-
-
-def test_a_zip_is_made_of_what_lies_in_the_store_and_a_damaged_store_is_passed_over(
-    project, user, settings, monkeypatch
-):
-    generate(project=project, user=user, execution_id=None, readme="# x", structure={"a.txt": "the same " * 99})
-    monkeypatch.setattr(packaging, "write_archive", None)
-    first = package(project=project, user=user, execution_id=None, format="zip")
-    monkeypatch.undo()
-    Path(first["path"]).unlink()
-    (pack,) = settings.GIT_STORES_DIR.rglob("*.pack")
-    pack.chmod(0o600)
-    whole = pack.read_bytes()
-    pack.write_bytes(whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:])
-    asked = Mock(wraps=write_archive)
-    monkeypatch.setattr(packaging, "write_archive", asked)
-    assert package(project=project, user=user, execution_id=None, format="zip") == first
-    asked.assert_called()
-
-
-@pytest.mark.parametrize(
-    "damage", ["removed", "file gone", "file changed", "file added", "link", "empty directory gone"]
-)
-def test_an_archive_is_the_commit_whatever_became_of_the_workspace(project, user, damage):
-    generated = generate(
-        project=project,
-        user=user,
-        execution_id=None,
-        files=[{"path": "bin/run", "content": "x", "executable": True}],
-        structure={"a.txt": "1", "empty": []},
-    )
-    folder = Path(generated["output_directory"])
-    {
-        "removed": lambda: shutil.rmtree(folder),
-        "file gone": (folder / "a.txt").unlink,
-        "file changed": lambda: (folder / "a.txt").write_text("2"),
-        "file added": (folder / "b.txt").touch,
-        "link": lambda: (folder / "l").symlink_to("/etc/passwd"),
-        "empty directory gone": (folder / "empty").rmdir,
-    }[damage]()
-    path = package(project=project, user=user, execution_id=None, format="zip")["path"]
-    with zipfile.ZipFile(path) as archive:
-        assert archive.namelist() == ["a.txt", "bin/", "bin/run", "empty/"]
-        assert archive.read("a.txt") == b"1"
-
-
-def test_without_workspace_and_store_there_is_no_archive(project, user, settings):
-    generated = generate(project=project, user=user, execution_id=None, readme="# x")
-    os.unlink(Path(generated["output_directory"], "README.md"))
-    shutil.rmtree(settings.GIT_STORES_DIR)
-    with pytest.raises((NotFound, GitFailed)):
-        package(project=project, user=user, execution_id=None, format="zip")
-    assert not Archive.objects.exists()
-    assert not list(Path(settings.ARCHIVES_DIR).rglob("*.zip"))
-
-
-def test_only_a_completed_generation_is_packaged(project, user, execute):
-    with pytest.raises(Conflict, match="Nothing has been generated"):
-        package(project=project, user=user, execution_id=None, format="zip")
-    execution = execute()
-    open_generation(project=project, user=user, execution_id=execution)
-    with pytest.raises(Conflict, match="generating"):
-        package(project=project, user=user, execution_id=execution, format="zip")
-    with pytest.raises(Conflict):
-        package(project=project, user=user, execution_id=uuid4(), format="zip")
-
-
-def test_an_unknown_format_is_refused(project, user):
-    generate(project=project, user=user, execution_id=None, readme="# x")
-    with pytest.raises(InvalidInput, match="rar"):
-        package(project=project, user=user, execution_id=None, format="rar")
 
 
 @pytest.mark.parametrize("stops", [Interrupted, ValueError])

@@ -19,24 +19,17 @@ from backend.apps.projects.services import git_objects, pack_file, pack_reader, 
 from backend.apps.projects.services.archives import ArchiveFile, write_archive
 from backend.apps.projects.services.changes import changes_to
 from backend.apps.projects.services.committed_zip import write_committed_zip
-from backend.apps.projects.services.git_objects import CommittedTree, TreeFile
+from backend.apps.projects.services.git_objects import CommittedTree
 from backend.apps.projects.services.git_store import Commit, GitStore
 from backend.apps.projects.services.pack_format import (
     BLOB,
     COMMIT,
-    DIRECTORY,
-    EXECUTABLE,
     OWN,
     OWN_WITHOUT_SUMS,
-    PLAIN,
     TREE,
     identifier,
-    object_head,
     parsed_head,
     parsed_index,
-    parsed_sums,
-    sums,
-    tree_entries,
 )
 from backend.apps.projects.services.pack_reader import packed
 from backend.apps.projects.services.pack_writer import PackWriter, installing
@@ -45,7 +38,7 @@ from backend.apps.projects.services.repacking import repack_if_needed
 from backend.apps.projects.services.structure import Plan
 from backend.apps.projects.services.workspace import NewFile, Workspace
 from backend.errors import NotFound
-from tests.commits import commit_all, trees_of
+from tests.commits import commit_all
 
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 LARGE = os.urandom(700_000) * 3
@@ -253,15 +246,6 @@ def test_packs_are_not_read_whole_for_little_of_them(store, made, tmp_path, monk
     assert zipped(store, made.commit, tmp_path / "a.zip").size > len(LARGE)
 
 
-@given(st.lists(st.integers(0, 2**32 - 1), max_size=5))
-def test_sums_are_read_as_they_were_written(found):
-    data = sums(found, label=b"x")
-    assert parsed_sums(data, count=len(found)) == tuple(found)
-    for wrong in (b"", data[1:], data + b"1", data[:-1]):
-        with pytest.raises(ValueError):
-            parsed_sums(wrong, count=len(found))
-
-
 def test_packs_that_are_not_ours_are_left_to_git(store, made, monkeypatch):
     monkeypatch.setattr(pack_file, "OWN", OWN.replace(b"level", b"other"))
     with pytest.raises(NotFound), store.packed_tree(made.commit):
@@ -384,28 +368,3 @@ def test_every_dangerous_name_is_worth_a_look(path):
     for name in path.split("/"):
         if broken_rule(name) in {"dotgit", "dot", "dotdot"}:
             assert git_objects._worth_a_look.search(path)
-
-
-@pytest.mark.parametrize("size", [0, 1, 15, 16, 2047, 2048, 2**20, 2**31, 2**40])
-@pytest.mark.parametrize("kind", [COMMIT, TREE, BLOB])
-def test_heads(kind, size):
-    head = object_head(kind, size)
-    assert parsed_head(b"xx" + head + b"yy", 2) == (kind, size, 2 + len(head))
-
-
-def test_directories_are_sorted_as_git_does():
-    files = [TreeFile(b"\1" * 20, PLAIN, path) for path in ("a.b", "a/x", "a0")]
-    trees = trees_of([*files, TreeFile(b"\2" * 20, EXECUTABLE, "z")])
-    assert [(mode, name) for mode, name, _ in tree_entries(trees[-1][1])] == [
-        (PLAIN, b"a.b"),
-        (DIRECTORY, b"a"),
-        (PLAIN, b"a0"),
-        (EXECUTABLE, b"z"),
-    ]
-
-
-def test_an_index_of_a_pack_that_is_too_large_is_refused():
-    begins = (1 << 31).to_bytes(4, "big")
-    index = b"\377tOc\0\0\0\2" + bytes(4 * 255) + (1).to_bytes(4, "big") + bytes(20) + bytes(4) + begins
-    with pytest.raises(ValueError, match="too large"):
-        parsed_index(index)
