@@ -102,18 +102,31 @@ class BulkExportItem(models.Model):
         NOTHING_GENERATED = "nothing_generated"
 
     id = models.BigAutoField(primary_key=True)
-    bulk_export = models.ForeignKey(BulkExport, on_delete=models.CASCADE, related_name="items")
+    bulk_export = models.ForeignKey(BulkExport, on_delete=models.CASCADE, related_name="items", db_index=False)
     position = models.PositiveIntegerField()
-    project = models.ForeignKey("projects.Project", on_delete=models.SET_NULL, null=True, related_name="+")
+    # The database would look each of them up, and lock and write its row, for every item of every night.
+    project = models.ForeignKey(
+        "projects.Project", on_delete=models.SET_NULL, null=True, related_name="+", db_constraint=False
+    )
     project_slug = models.CharField(max_length=100)
-    generation = models.ForeignKey("projects.GeneratedProject", on_delete=models.SET_NULL, null=True, related_name="+")
+    generation = models.ForeignKey(
+        "projects.GeneratedProject",
+        on_delete=models.DO_NOTHING,
+        null=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    """What was the project's newest when it was planned; it may be gone by now, and stays named."""
     content_digest = models.CharField(max_length=64, blank=True)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.PENDING)
     reason = models.CharField(max_length=20, blank=True, choices=Reason.choices)
     task = models.OneToOneField("workflows.TaskExecution", on_delete=models.SET_NULL, null=True, related_name="+")
     refills = models.BooleanField(default=False)
     """Whether the end of its task is a moment for a round, which starts further items; the last in flight always is."""
-    export = models.ForeignKey("exports.RepositoryExport", on_delete=models.SET_NULL, null=True, related_name="+")
+    export = models.ForeignKey(
+        "exports.RepositoryExport", on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
     error = models.JSONField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
 
@@ -123,7 +136,16 @@ class BulkExportItem(models.Model):
             models.UniqueConstraint(fields=["bulk_export", "position"], name="one_item_per_position"),
             models.UniqueConstraint(fields=["bulk_export", "project"], name="one_item_per_project"),
         ]
-        indexes = [models.Index(fields=["bulk_export", "status", "position"], name="bulk_item_next")]
+        # Most items were skipped: an index that leaves them out costs planning nothing.
+        indexes = [
+            models.Index(fields=["bulk_export", "status", "position"], name="bulk_item_next"),
+            models.Index(fields=["export"], name="bulk_item_export", condition=models.Q(export__isnull=False)),
+            models.Index(
+                fields=["generation"],
+                name="bulk_item_open_generation",
+                condition=models.Q(status__in=["pending", "in_flight"]),
+            ),
+        ]
 
 
 class LastDelivery(models.Model):

@@ -98,5 +98,7 @@ def _altered(before: Any, after: Any) -> Iterator[str]:
         yield "the version before may rely on the database's default"
     if ("unique" in changed and after.unique) or ("db_index" in changed and after.db_index):
         yield f"{LOCKED} for its index; use AddIndexBeside"
-    if strange := changed - {"null", "max_length", "db_default", "unique", "db_index"}:
+    if "db_constraint" in changed and after.db_constraint:
+        yield f"{LOCKED}, and rows of the version before may refer to what is gone"
+    if strange := changed - {"null", "max_length", "db_default", "unique", "db_index", "db_constraint"}:
         yield f"this test does not know what a change of {', '.join(sorted(strange))} does"

@@ -89,6 +89,8 @@ NOTE = ModelState(
         ("text", models.CharField(max_length=100)),
         ("words", models.IntegerField(null=True)),
         ("kind", models.CharField(max_length=10, db_default="plain")),
+        ("before", models.ForeignKey("app.Note", models.CASCADE, null=True)),
+        ("after", models.ForeignKey("app.Note", models.CASCADE, null=True, db_constraint=False)),
     ],
 )
 INDEX = models.Index(fields=["text"], name="by_text")
@@ -108,6 +110,9 @@ def nothing(*_: Any) -> None:
         migrations.AddField("note", "other", models.ForeignKey("app.Note", models.CASCADE, null=True, db_index=False)),
         migrations.AlterField("note", "text", models.CharField(max_length=200, default="", help_text="Longer.")),
         migrations.AlterField("note", "text", models.CharField(max_length=100, null=True)),
+        migrations.AlterField(
+            "note", "before", models.ForeignKey("app.Note", models.DO_NOTHING, null=True, db_constraint=False)
+        ),
         migrations.AlterModelOptions("note", {"ordering": ["text"]}),
         migrations.RunPython(nothing, nothing),
         AddIndexBeside("note", INDEX),
@@ -136,6 +141,7 @@ def test_what_is_safe(operation: Any) -> None:
         (migrations.AlterField("note", "text", models.CharField(max_length=50)), "longer ones"),
         (migrations.AlterField("note", "text", models.CharField(max_length=100, db_index=True)), "AddIndexBeside"),
         (migrations.AlterField("note", "kind", models.CharField(max_length=10)), "database's default"),
+        (migrations.AlterField("note", "after", models.ForeignKey("app.Note", models.CASCADE, null=True)), "is gone"),
         (migrations.AddIndex("note", INDEX), "AddIndexBeside"),
         (migrations.AddConstraint("note", UNIQUE), "may not fit"),
         (migrations.RunSQL("DROP TABLE note", "SELECT 1"), "does not know"),

@@ -19,7 +19,7 @@ from backend.apps.exports.services import bulk_advance
 from backend.apps.exports.services.bulk_candidates import insert_items, next_through
 from backend.errors import TemporaryFailure
 
-CHUNK = 2500
+CHUNK = 5000
 Status = BulkExport.Status
 Item = BulkExportItem.Status
 

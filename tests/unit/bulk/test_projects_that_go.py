@@ -1,0 +1,54 @@
+"""A project that is deleted while a bulk export has an item for it: the others are delivered, and the item says so."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from backend.apps.exports.models import BulkExportItem, LastDelivery
+from backend.apps.exports.services import bulk_planning
+from backend.apps.exports.services.bulk_reports import item_row
+from backend.apps.projects.models import GeneratedProject
+from tests.unit.bulk.bulk_world import again, items_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_one_that_went_before_its_item_was_seen_fails_alone(world, monkeypatch, together):
+    monkeypatch.setattr("backend.apps.exports.services.bulk_archives.TOGETHER", 64 if together else 1)
+    world.together = together
+    world.projects(3)
+    bulk = world.start()
+    bulk_planning._plan_chunk(again(bulk))
+    # Who deletes a project does not see the items of a planning that is under way, and they keep its id.
+    BulkExportItem.objects.filter(project_slug="p1").update(project_id=uuid4(), generation_id=uuid4())
+    world.work()
+    assert again(bulk).status == "failed"
+    assert items_of(bulk) == {"p0": "completed", "p1": "failed", "p2": "completed"}
+    error = BulkExportItem.objects.get(project_slug="p1").error or {}
+    assert (error["code"], error["retryable"]) == ("not_found", False)
+    assert LastDelivery.objects.count() == 2
+
+
+def test_an_item_says_which_generation_it_was_after_that_is_gone(world):
+    project = world.project("p0")
+    world.start()
+    world.work()
+    bulk = world.start()
+    world.work()
+    generation = GeneratedProject.objects.get()
+    project.delete()
+    (row,) = (item_row(item) for item in BulkExportItem.objects.filter(bulk_export=bulk))
+    assert (row["project"], row["project_id"], row["generation"]) == ("p0", None, str(generation.pk))
+    assert (row["status"], row["reason"], row["content_digest"]) == ("skipped", "unchanged", generation.content_digest)
+
+
+def test_one_that_goes_while_its_item_waits_is_not_tried(world):
+    projects = world.projects(3)
+    bulk = world.start(window=1)
+    world.work(1)
+    projects[2].delete()
+    world.work()
+    assert items_of(bulk) == {"p0": "completed", "p1": "completed", "p2": "failed"}
