@@ -19,7 +19,7 @@ from backend.apps.exports.services.deliver import deliver_to_git
 from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.models import GeneratedProject, Project, ProjectFile
 from backend.apps.projects.services import generations
-from backend.apps.projects.services.generation_records import ABANDONED, fail_abandoned, open_generation
+from backend.apps.projects.services.generation_records import ABANDONED, fail_abandoned, open_generation, record
 from backend.apps.projects.services.generations import generate, package
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.workspace import Workspace
@@ -122,7 +122,7 @@ def test_a_crash_between_commit_and_record_of_a_later_step_gives_the_same_commit
     make(execution, structure=STRUCTURE)
     made = []
 
-    def die(generation, commit, *, seal):
+    def die(generation, commit, **how):
         made.append(commit.commit)
         raise KeyboardInterrupt
 
@@ -324,6 +324,36 @@ def test_a_base_whose_rows_were_damaged_is_read_from_the_store(demo, make):
     GeneratedProject.objects.filter(pk=older["generation"]).update(content_digest="0" * 64)
     with pytest.raises(Conflict, match="neither in the database"):
         make(None, based_on=older["generation"], readme="# x")
+
+
+def test_damaged_rows_of_the_generation_itself_are_made_good_by_its_next_step(demo, make, new_execution):
+    execution = new_execution()
+    made = make(execution, structure=STRUCTURE)
+    rows = ProjectFile.objects.filter(generated_project=made["generation"])
+    right = dict(rows.values_list("file_path", "content_hash"))
+    rows.filter(file_path="src/one.py").update(content_hash="0" * 64, content_preview="?")
+    make(execution, readme="# x")
+    assert dict(rows.exclude(file_path="README.md").values_list("file_path", "content_hash")) == right
+    assert rows.get(file_path="src/one.py").content_preview == "1\n"
+
+
+def test_what_another_attempt_has_recorded_of_the_same_commit_is_left(demo, make, new_execution, monkeypatch):
+    execution = new_execution()
+    made = make(execution, structure=STRUCTURE)
+    real = GitStore.commit
+
+    def recorded_by_another(self, *arguments, **options):
+        commit = real(self, *arguments, **options)
+        record(GeneratedProject.objects.get(), commit, seal="")
+        # And a third one has opened it again.
+        GeneratedProject.objects.update(status=Status.GENERATING)
+        return commit
+
+    monkeypatch.setattr(GitStore, "commit", recorded_by_another)
+    later = make(execution, structure={"src/new.py": "new", "src/one.py": "changed"})
+    rows = ProjectFile.objects.filter(generated_project=made["generation"])
+    assert later["total_files"] == rows.count()
+    assert rows.get(file_path="src/one.py").content_preview == "changed"
 
 
 def test_rows_that_do_not_belong_to_the_commit_stop_it(demo, make, new_execution):

@@ -74,7 +74,7 @@ def test_a_tree_is_written_at_once_and_can_be_written_again(workspace: Workspace
     for _ in range(2):
         written = workspace.write_many(files, ["empty"])
         assert written == {file.path: workspace.root / file.path for file in files}
-        assert list(workspace.entries()) == expected
+        assert [entry._replace(changed_ns=0) for entry in workspace.entries()] == expected
 
 
 def test_nothing_but_the_workspace_is_left_behind(workspace: Workspace):

@@ -20,14 +20,10 @@ AUTHOR = b"Repomill <repomill@localhost>"
 
 @dataclass(frozen=True)
 class WrittenCommit:
-    """A commit that is in the store, or was found to change nothing: ids in hex.
-
-    trees: id and data of the directories that were made for it, the root last; what else it holds was there before.
-    """
+    """A commit that is in the store, or was found to change nothing: ids in hex."""
 
     commit: str
     tree: str
-    trees: list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True)
@@ -78,14 +74,14 @@ class CommitWriter:
         tree = trees[-1][0].hex()
         commit = installation.writer.add(COMMIT, self._commit(tree)).hex()
         installation.finish()
-        return WrittenCommit(commit, tree, trees)
+        return WrittenCommit(commit, tree)
 
     def _unchanged(self, trees: list[tuple[bytes, bytes]]) -> WrittenCommit | None:
         """Return the parent where it has the same tree; None where a commit is to be made."""
         tree = trees[-1][0].hex()
         if self.parent is None or self.parent_tree != tree:
             return None
-        return WrittenCommit(self.parent, tree, trees)
+        return WrittenCommit(self.parent, tree)
 
     def _commit(self, tree: str) -> bytes:
         stamp = b"%b %d +0000" % (AUTHOR, int(self.when.timestamp()))

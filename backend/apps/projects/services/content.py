@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from backend.apps.projects.services.workspace import Entry
 
@@ -40,15 +40,17 @@ class DeflatedFile(BytesIO):
         self.deflated = deflated
 
 
-@dataclass(frozen=True)
-class ContentFile:
-    """One file as it was read. `size` is in bytes, `digest` is SHA-256, `preview` its first 1,000 characters."""
+class ContentFile(NamedTuple):
+    """One file as it was read. `size` is in bytes, `digest` is SHA-256.
+
+    preview: its first 1,000 characters; None where nobody needs them, since they are most of what a record of it takes.
+    """
 
     path: str
     executable: bool
     size: int
     digest: str
-    preview: str
+    preview: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,11 @@ def digest_of(files: Iterable[tuple[str, bool, str]], *, empty: Iterable[str]) -
 
     empty: the directories that hold nothing.
     """
-    lines = [
-        (path.encode(), b"100755" if executable else b"100644", digest.encode()) for path, executable, digest in files
-    ]
-    lines += [(path.encode(), b"40000", b"-") for path in empty]
+    lines = [(path, "100755" if executable else "100644", digest) for path, executable, digest in files]
+    lines += [(path, "40000", "-") for path in empty]
+    # Code points sort as their UTF-8 bytes do.
     lines.sort()
-    return hashlib.sha256(b"".join([b"%b %b %b\0" % (mode, digest, path) for path, mode, digest in lines])).hexdigest()
+    return hashlib.sha256("".join([f"{mode} {digest} {path}\0" for path, mode, digest in lines]).encode()).hexdigest()
 
 
 def content_file(path: str, data: bytes, *, executable: bool) -> ContentFile:

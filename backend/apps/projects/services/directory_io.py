@@ -12,9 +12,9 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.services.paths import invalid_path
@@ -30,8 +30,7 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One thing in a workspace."""
 
     path: str
@@ -40,7 +39,7 @@ class Entry:
     executable: bool
     size: int
     """Bytes; 0 for a directory."""
-    changed_ns: int = field(default=0, compare=False)
+    changed_ns: int = 0
     """When content or status last changed by the file system's clock, in nanoseconds; 0 for a directory or unknown."""
 
 
@@ -184,21 +183,24 @@ def scan(directory: int, *, below: str = "") -> list[Entry]:
 
 
 def _collect(directory: int, prefix: str, entries: list[Entry]) -> None:
+    below = []
     with os.scandir(directory) as found:
         for item in found:
             path = prefix + item.name
-            status = item.stat(follow_symlinks=False)
-            if not stat.S_ISDIR(status.st_mode):
-                require_regular(status, path)
-                executable = bool(status.st_mode & stat.S_IXUSR)
-                entries.append(Entry(path, False, executable, status.st_size, status.st_ctime_ns))
+            if item.is_dir(follow_symlinks=False):
+                below.append(item.name)
+                entries.append(Entry(path, True, False, 0))
                 continue
-            entries.append(Entry(path, True, False, 0))
-            child = _open_directory(item.name, directory, path)
-            try:
-                _collect(child, f"{path}/", entries)
-            finally:
-                os.close(child)
+            status = item.stat(follow_symlinks=False)
+            require_regular(status, path)
+            executable = bool(status.st_mode & stat.S_IXUSR)
+            entries.append(Entry(path, False, executable, status.st_size, status.st_ctime_ns))
+    for name in below:
+        child = _open_directory(name, directory, prefix + name)
+        try:
+            _collect(child, f"{prefix}{name}/", entries)
+        finally:
+            os.close(child)
 
 
 def _meaning(error: OSError, path: str) -> Exception:

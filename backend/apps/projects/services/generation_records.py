@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from django.utils import timezone
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import GeneratedProject, Project
 from backend.apps.projects.selectors import get_project, newest_generation
+from backend.apps.projects.services.content import Content
 from backend.apps.projects.services.git_store import Commit
 from backend.apps.projects.services.organisation_limits import require_room_to_generate, require_storage
 from backend.apps.projects.services.recorded_files import record_files
@@ -76,10 +78,11 @@ def await_generation(*, project: Project, user: User, execution_id: UUID) -> Gen
     return _existing_or_new(project=project, user=user, execution_id=execution_id)
 
 
-def record(generation: GeneratedProject, commit: Commit, *, seal: str) -> None:
+def record(generation: GeneratedProject, commit: Commit, *, seal: str, before: Content | None = None) -> None:
     """Record what was committed: the generation is completed, and its files can be listed.
 
-    generation: as it was when the commit's parent was chosen. Raises TemporaryFailure where another commit has been
+    generation: as it was when the commit's parent was chosen; before: what its rows said then, where they were read.
+    Raises TemporaryFailure where another commit has been
     recorded since, Conflict where it was archived, OrganisationFull.
     """
     now = timezone.now()
@@ -87,26 +90,30 @@ def record(generation: GeneratedProject, commit: Commit, *, seal: str) -> None:
         require_storage(generation=generation, size=commit.size)
         # Also where an attempt that this one has overtaken called it failed meanwhile: the files are this one's.
         mine = GeneratedProject.objects.filter(pk=generation.pk, status__in=[_Status.GENERATING, _Status.FAILED])
-        recorded = mine.filter(commit__in={generation.commit, commit.commit}).update(
-            status=_Status.COMPLETED,
-            error_message="",
-            commit=commit.commit,
-            content_digest=commit.content_digest,
-            empty_directories=list(commit.content.empty_directories),
-            workspace_seal=seal,
+        values: dict[str, Any] = {
+            "status": _Status.COMPLETED,
+            "error_message": "",
+            "commit": commit.commit,
+            "content_digest": commit.content_digest,
+            "empty_directories": list(commit.content.empty_directories),
+            "workspace_seal": seal,
             # Of the host that has just written it; another one may have opened the generation.
-            output_directory=_workspace_of(generation.pk),
-            total_files=len(commit.files),
-            total_size=commit.size,
-            completed_at=now,
-            updated_at=now,
-        )
+            "output_directory": _workspace_of(generation.pk),
+            "total_files": len(commit.files),
+            "total_size": commit.size,
+            "completed_at": now,
+            "updated_at": now,
+        }
+        recorded = mine.filter(commit=generation.commit).update(**values)
+        if not recorded:
+            # Another attempt may have recorded the same commit.
+            recorded, before = mine.filter(commit=commit.commit).update(**values), None
         if not recorded and GeneratedProject.objects.filter(pk=generation.pk, status__in=_CAN_BE_RECORDED).exists():
             # Another step, or an attempt that was overtaken and woke up before it knew: the next one builds on it.
             raise TemporaryFailure("Somebody else has generated into it meanwhile.", retry_after=1.0)
         if not recorded:
             raise Conflict("The generation was changed by somebody else meanwhile.", hint="Repeat the step.")
-        record_files(generation, commit.files)
+        record_files(generation, commit.files, recorded=before)
     generation.refresh_from_db()
 
 

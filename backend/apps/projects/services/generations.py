@@ -36,6 +36,7 @@ from backend.apps.workflows.execution.fence import Fence, no_fence
 from backend.apps.workflows.execution.interruption import Interrupted
 from backend.errors import Conflict, NotFound, RepomillError, TemporaryFailure
 from backend.failpoints import Failpoint, reached
+from backend.gc_pause import gc_paused
 
 __all__ = ["as_result", "completed_generation", "generate", "open_generation", "package"]
 
@@ -45,6 +46,7 @@ TRY_AGAIN = "It is done again; if this comes back, see what else writes below GE
 INTERRUPTED = "The work was interrupted before it was done."
 
 
+@gc_paused()
 def generate(
     *,
     project: Project,
@@ -77,7 +79,7 @@ def generate(
             reached(Failpoint.COMMITTED)
             # Before the record: what is recorded can be had on every host.
             work.share(generation, commit)
-            record(generation, commit, seal=work.workspace.seal())
+            record(generation, commit, seal=work.workspace.seal(), before=work.recorded)
     except RepomillError as error:
         if gives_up(error) if gives_up else not error.retryable:
             fail(generation, error.message, fence=fence)
@@ -118,6 +120,8 @@ class _Work:
         self.project = project
         self.generator = generator
         self.store = GitStore.for_project(project.pk)
+        self.recorded: Content | None = None
+        """What the generation's own rows say, once they were read."""
 
     @property
     def workspace(self) -> Workspace:
@@ -157,23 +161,24 @@ class _Work:
 
     def _reference(self, generation: GeneratedProject) -> _Reference:
         if generation.commit:
-            return _Reference(generation.commit, self._content(generation), keep=True, own=True)
-        if generation.based_on is not None:
-            return _Reference(generation.based_on.commit, self._content(generation.based_on), keep=True)
+            self.recorded = recorded_content(generation)
+            content = self.recorded or self._committed_content(generation)
+            return _Reference(generation.commit, content, keep=True, own=True)
+        base = generation.based_on
+        if base is not None:
+            content = recorded_content(base, previews=True) or self._committed_content(base)
+            return _Reference(base.commit, content, keep=True)
         before = (
             GeneratedProject.objects.filter(project=self.project, commit=generation.parent_commit)
             .exclude(commit="")
             .order_by("-completed_at")
             .first()
         )
-        content = recorded_content(before) if before else None
-        return _Reference(generation.parent_commit, content) if content else _Reference(None, NOTHING)
+        known = recorded_content(before, previews=True) if before else None
+        return _Reference(generation.parent_commit, known) if known else _Reference(None, NOTHING)
 
-    def _content(self, generation: GeneratedProject) -> Content:
-        """Return what a generation holds: as its rows say, else as its commit does."""
-        content = recorded_content(generation)
-        if content is not None:
-            return content
+    def _committed_content(self, generation: GeneratedProject) -> Content:
+        """Return what a generation holds as its commit says, where its rows do not."""
         self.store.require({generation.commit})
         with self.store.tree(generation.commit) as tree:
             paths = [entry.path for entry in tree.entries() if not entry.is_directory]

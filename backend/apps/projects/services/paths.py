@@ -97,10 +97,7 @@ def validate_tree(*, files: Iterable[str], directories: Iterable[str] = (), limi
     for path in directories:
         names.add_directory(path)
     for path in files:
-        _check_whole(path)
-        if path in names.files:
-            raise invalid_path(path, "duplicate")
-        names.add_file(path)
+        names.add_file(path, new=True)
     return names
 
 
@@ -117,10 +114,15 @@ class Names:
         self._by_key: dict[str, str] = {}
         self._keys: dict[str, str] = {"": ""}
 
-    def add_file(self, path: str) -> None:
-        """Add a file; adding it again changes nothing. Raises InvalidPath or QuotaExceeded."""
+    def add_file(self, path: str, *, new: bool = False) -> None:
+        """Add a file; adding it again changes nothing, or is refused. Raises InvalidPath or QuotaExceeded.
+
+        new: whether it must not be there yet.
+        """
         _check_whole(path)
         if path in self.files:
+            if new:
+                raise invalid_path(path, "duplicate")
             return
         if path in self._keys:
             raise invalid_path(path, "file-and-directory")

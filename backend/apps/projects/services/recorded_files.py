@@ -23,10 +23,13 @@ BATCH = 1000
 NAMED_AT_ONCE = 500
 
 
-def recorded_content(generation: GeneratedProject) -> Content | None:
-    """Return the content of a generation as it was recorded; None where the rows are no longer what was recorded."""
+def recorded_content(generation: GeneratedProject, *, previews: bool = False) -> Content | None:
+    """Return the content of a generation as it was recorded; None where the rows are no longer what was recorded.
+
+    previews: whether they are read too. Who records the files for another generation needs them.
+    """
+    columns = ["file_path", "executable", "file_size", "content_hash", *(["content_preview"] if previews else [])]
     rows = ProjectFile.objects.filter(generated_project=generation)
-    columns = ("file_path", "executable", "file_size", "content_hash", "content_preview")
     files = [ContentFile(*row) for row in rows.order_by().values_list(*columns)]
     # Here and not in the database, whose order depends on its collation.
     files.sort(key=lambda file: file.path)
@@ -34,16 +37,23 @@ def recorded_content(generation: GeneratedProject) -> Content | None:
     return content if content.digest == generation.content_digest else None
 
 
-def record_files(generation: GeneratedProject, files: Sequence[ContentFile]) -> None:
-    """Make the generation's rows say what these files are. Only what differs is written.
+def record_files(
+    generation: GeneratedProject, files: Sequence[ContentFile], *, recorded: Content | None = None
+) -> None:
+    """Make the generation's rows say what these files are. Only what differs is written, and needs a preview.
 
     The same file of the same generation keeps its id, however often it is recorded.
+    recorded: what the rows say, where that is known; by default they are read.
     """
     rows = ProjectFile.objects.filter(generated_project=generation)
-    known = {
-        path: (digest, executable)
-        for path, digest, executable in rows.order_by().values_list("file_path", "content_hash", "executable")
-    }
+    known: dict[str, tuple[str, bool]] = (
+        {file.path: (file.digest, file.executable) for file in recorded.files}
+        if recorded is not None
+        else {
+            path: (digest, executable)
+            for path, digest, executable in rows.order_by().values_list("file_path", "content_hash", "executable")
+        }
+    )
     new = [file for file in files if known.get(file.path) != (file.digest, file.executable)]
     gone = iter((known.keys() - {file.path for file in files}) | (known.keys() & {file.path for file in new}))
     while paths := list(islice(gone, NAMED_AT_ONCE)):

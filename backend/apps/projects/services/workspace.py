@@ -12,10 +12,9 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from backend.apps.projects.services import directory_io
 from backend.apps.projects.services.directory_io import Entry, OpenDirectories
@@ -47,8 +46,7 @@ class FileToWrite(Protocol):
         """Whether it can be executed."""
 
 
-@dataclass(frozen=True)
-class NewFile:
+class NewFile(NamedTuple):
     """A file to be written: its path, its bytes, and whether it can be executed."""
 
     path: str
