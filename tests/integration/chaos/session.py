@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -73,18 +73,26 @@ class Session:
                     self.feed(slow=True)
                 plan.arm(point, fault)
             left_over = at_once - 1 if waiting else 0
-            self.stage.wait(
-                partial(self._step, left_over=left_over),
-                patience=STRIKE_PATIENCE,
-                what=f"a process that reaches one of {sorted(point.name for point in plan.armed())}",
-            )
+            try:
+                self.stage.wait(
+                    partial(self._step, left_over=left_over),
+                    patience=STRIKE_PATIENCE,
+                    what=f"a process that reaches one of {sorted(point.name for point in plan.armed())}",
+                )
+            except AssertionError as error:
+                raise AssertionError(f"{error}; {self._so_far(plan.struck()[before:])}") from None
             if not waiting and not plan.armed():
                 return plan.struck()[before:]
+
+    def _so_far(self, strikes: Sequence[Struck]) -> str:
+        told = [f"{time.time() - each.at:.1f} s ago {each.fault.name} at {each.point}" for each in strikes]
+        return f"strikes: {told}; open tasks: {self.stage.ask('unfinished')}"
 
     def _step(self, *, left_over: int) -> bool:
         """Go on feeding. True: nothing is broken, and no more than so many strikes still wait."""
         if self.stage.busy:
             return False
+        self.stage.plan.arm_lost()
         self._provoke()
         self.keep_fed()
         return len(self.stage.plan.armed()) <= left_over

@@ -102,6 +102,17 @@ class Plan:
             return None
         return Fault[taken.read_text()]
 
+    def arm_lost(self) -> None:
+        """Arm anew what a process took that ended before it could record it, since another fault met it then."""
+        for taken in list(self.waiting.iterdir()):
+            name, _, pid = taken.name.removeprefix(".").partition("-")
+            if not pid or _is_there(int(pid)):
+                continue
+            if any(path.name.endswith(f"-{pid}") for path in self.done.iterdir()):
+                taken.unlink(missing_ok=True)
+            else:
+                taken.rename(self.waiting / name)
+
     def record(self, struck: Struck) -> None:
         """Write down a strike, before it is done."""
         point = struck.point.name if struck.point else None
@@ -221,6 +232,14 @@ def fill(path: Path) -> None:
                 if error.errno != errno.ENOSPC:
                     raise
                 block = block[: len(block) // 2]
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _end(pid: int) -> None:

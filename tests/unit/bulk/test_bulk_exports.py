@@ -114,6 +114,22 @@ def test_a_window_is_in_flight_and_no_more(world):
     assert again(bulk).status == "completed"
 
 
+def test_a_few_are_started_before_the_rest_of_the_window(world, monkeypatch):
+    started = []
+
+    def counted(*arguments, **options):
+        started.append(advance(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(bulk_planning, "FIRST", 2)
+    monkeypatch.setattr("backend.apps.exports.services.bulk_advance.advance", counted)
+    world.projects(9)
+    world.start(window=6)
+    world.work(1)
+    assert started == [2, 4]
+    assert tasks_in_flight() == 6
+
+
 def test_a_lost_round_is_made_good_by_the_clock(world, monkeypatch):
     world.projects(9)
     bulk = world.start(window=2)

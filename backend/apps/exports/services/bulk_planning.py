@@ -20,6 +20,8 @@ from backend.apps.exports.services.bulk_candidates import insert_items, next_thr
 from backend.errors import TemporaryFailure
 
 CHUNK = 5000
+FIRST = 128
+"""How many items are started first, so that others have work while the rest of a window is recorded."""
 Status = BulkExport.Status
 Item = BulkExportItem.Status
 
@@ -37,7 +39,8 @@ def plan_items(*, bulk_export_id: UUID) -> dict[str, Any]:
         if not _plan_chunk(bulk):
             break
     _open(bulk, now=timezone.now())
-    bulk_advance.advance(bulk.pk, now=timezone.now())
+    if bulk_advance.advance(bulk.pk, now=timezone.now(), most=FIRST) == FIRST:
+        bulk_advance.advance(bulk.pk, now=timezone.now())
     items = BulkExportItem.objects.filter(bulk_export=bulk)
     return {"planned": items.count(), "skipped": items.filter(status=Item.SKIPPED).count()}
 

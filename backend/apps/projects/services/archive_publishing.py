@@ -112,4 +112,5 @@ def _drop(parts: Sequence[_Part]) -> None:
     """Close the files, and remove those that have no name."""
     for part in parts:
         os.close(part.descriptor)
+    for part in parts:
         part.path.unlink(missing_ok=True)
