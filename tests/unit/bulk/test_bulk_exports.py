@@ -1,17 +1,14 @@
-"""Bulk exports: planned in chunks, done within a window, and what does not change is not delivered again."""
+"""Bulk exports: done within a window, and what does not change is not delivered again."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from backend.apps.authentication.models import User
 from backend.apps.exports.models import BulkExport, BulkExportItem, LastDelivery, RepositoryExport
-from backend.apps.exports.services import bulk_planning
 from backend.apps.exports.services.bulk_advance import advance, advance_all
 from backend.apps.exports.services.bulk_exports import (
     cancel_bulk_export,
@@ -19,7 +16,7 @@ from backend.apps.exports.services.bulk_exports import (
     resume_bulk_export,
     retry_bulk_export,
 )
-from backend.apps.projects.models import Project, ProjectLabel, ProjectMembership
+from backend.apps.projects.models import ProjectLabel, ProjectMembership
 from backend.apps.workflows.execution.claim import claim
 from backend.apps.workflows.execution.reconcile import reconcile
 from backend.apps.workflows.models import TaskExecution
@@ -114,22 +111,6 @@ def test_a_window_is_in_flight_and_no_more(world):
     assert again(bulk).status == "completed"
 
 
-def test_a_few_are_started_before_the_rest_of_the_window(world, monkeypatch):
-    started = []
-
-    def counted(*arguments, **options):
-        started.append(advance(*arguments, **options))
-        return started[-1]
-
-    monkeypatch.setattr(bulk_planning, "FIRST", 2)
-    monkeypatch.setattr("backend.apps.exports.services.bulk_advance.advance", counted)
-    world.projects(9)
-    world.start(window=6)
-    world.work(1)
-    assert started == [2, 4]
-    assert tasks_in_flight() == 6
-
-
 def test_a_lost_round_is_made_good_by_the_clock(world, monkeypatch):
     world.projects(9)
     bulk = world.start(window=2)
@@ -157,44 +138,6 @@ def test_a_lost_worker_costs_no_second_delivery(world):
     advance(bulk.pk, now=timezone.now())
     assert again(bulk).status == "completed"
     assert RepositoryExport.objects.count() == 3
-
-
-def test_a_planner_that_was_lost_plans_nothing_twice(world, monkeypatch):
-    world.projects(7)
-    monkeypatch.setattr(bulk_planning, "CHUNK", 3)
-    bulk = world.start()
-    bulk_planning._plan_chunk(again(bulk))
-    assert (again(bulk).total, again(bulk).status) == (3, "pending")
-    world.work()
-    assert (again(bulk).total, again(bulk).status) == (7, "completed")
-    positions = BulkExportItem.objects.order_by("position").values_list("position", flat=True)
-    assert list(positions) == list(range(7))
-
-
-def test_two_planners_at_once_do_not_both_plan_a_chunk(world):
-    world.projects(2)
-    bulk = world.start()
-    stale = again(bulk)
-    bulk_planning._plan_chunk(again(bulk))
-    with pytest.raises(Exception, match="Another attempt"):
-        bulk_planning._plan_chunk(stale)
-    assert BulkExportItem.objects.count() == 2
-
-
-def test_planning_takes_a_constant_number_of_queries_per_chunk(world):
-    def queries(count):
-        bulk = world.start()
-        Project.objects.bulk_create(
-            Project(name=f"q{count}-{n}", slug=f"q{count}-{n}", owner=world.user) for n in range(count)
-        )
-        BulkExport.objects.filter(pk=bulk.pk).update(created_at=timezone.now())
-        planned = again(bulk)
-        with CaptureQueriesContext(connection) as captured:
-            bulk_planning._plan_chunk(planned)
-        assert again(bulk).total >= count
-        return len(captured)
-
-    assert queries(10) == queries(300)
 
 
 def test_pause_holds_back_what_waits_and_resume_goes_on(world):
@@ -237,13 +180,6 @@ def test_cancel_waits_for_what_runs(world):
     TaskExecution.objects.filter(pk=running).update(status="cancelled")
     advance_all(now=timezone.now())
     assert again(bulk).status == "cancelled"
-
-
-def test_cancel_while_it_is_planned(world):
-    world.projects(3)
-    bulk = cancel_bulk_export(world.start())
-    world.work()
-    assert (bulk.status, items_of(bulk)) == ("cancelled", {})
 
 
 def test_failed_items_are_told_and_tried_again(world):
@@ -289,23 +225,6 @@ def test_what_is_in_doubt_is_not_repeated(world):
     resolve_task(task_id=task.pk, user=world.user, outcome="done", result=None)
     retry_bulk_export(again(bulk))
     assert (again(bulk).status, items_of(bulk)) == ("completed", {"p0": "completed"})
-
-
-def test_planning_that_fails_is_told_and_tried_again(world):
-    world.projects(2)
-    bulk = world.start()
-
-    def refuse(claimed):
-        raise InvalidInput("no")
-
-    world.service = refuse
-    world.work()
-    advance_all(now=timezone.now())
-    assert (again(bulk).status, (again(bulk).error or {})["message"]) == ("failed", "no")
-    world.service = world.real
-    retry_bulk_export(again(bulk))
-    world.work()
-    assert again(bulk).status == "completed"
 
 
 def test_the_same_key_starts_once(world):
