@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 
@@ -47,12 +47,11 @@ class Server:
 
     def restart(self) -> None:
         """Kill -9 one of its processes: it breaks every connection and transaction, and recovers from its log."""
-        with psycopg.connect(self.url) as connection:
-            os.kill(connection.info.backend_pid, signal.SIGKILL)
-        deadline = time.monotonic() + RECOVERY_PATIENCE
-        while not self._answers():
-            assert time.monotonic() < deadline, "the database did not come back"
-            time.sleep(0.05)
+        with psycopg.connect(self.url) as struck, psycopg.connect(self.url, autocommit=True) as witness:
+            os.kill(struck.info.backend_pid, signal.SIGKILL)
+            # Until the server has noticed, it still takes connections.
+            _until(lambda: not _lives(witness), "the database did not go down")
+        _until(self._answers, "the database did not come back")
 
     def _answers(self) -> bool:
         try:
@@ -60,6 +59,21 @@ class Server:
         except psycopg.OperationalError:
             return False
         return True
+
+
+def _lives(connection: psycopg.Connection[Any]) -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _until(question: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + RECOVERY_PATIENCE
+    while not question():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.05)
 
 
 @contextmanager
