@@ -82,8 +82,8 @@ def record(generation: GeneratedProject, commit: Commit, *, seal: str, before: C
     """Record what was committed: the generation is completed, and its files can be listed.
 
     generation: as it was when the commit's parent was chosen; before: what its rows said then, where they were read.
-    Raises TemporaryFailure where another commit has been
-    recorded since, Conflict where it was archived, OrganisationFull.
+    Raises TemporaryFailure where another commit has been recorded since, Conflict where it was archived,
+    OrganisationFull.
     """
     now = timezone.now()
     with transaction.atomic():
