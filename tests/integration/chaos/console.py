@@ -18,7 +18,8 @@ from typing import Any
 from backend.cli.django_setup import setup_django
 from tests.integration.chaos.messages import deliver_three_times
 
-PATIENCE = 30.0
+PATIENCE = 120.0
+"""Seconds that an answer may take: SQLite waits 30 for its lock, which several stopped processes may hold in turn."""
 
 
 def prepare() -> bool:

@@ -86,7 +86,11 @@ class Session:
 
     def _so_far(self, strikes: Sequence[Struck]) -> str:
         told = [f"{time.time() - each.at:.1f} s ago {each.fault.name} at {each.point}" for each in strikes]
-        return f"strikes: {told}; open tasks: {self.stage.ask('unfinished')}"
+        try:
+            unfinished = self.stage.ask("unfinished")
+        except (AssertionError, OSError) as error:
+            unfinished = error
+        return f"strikes: {told}; open tasks: {unfinished}"
 
     def _step(self, *, left_over: int) -> bool:
         """Go on feeding. True: nothing is broken, and no more than so many strikes still wait."""

@@ -98,7 +98,8 @@ class Stage:
         if self._console is not None and self._console.stdin and self._console.stdout:
             self._console.kill()
             self._console.wait(10)
-            self._console.stdin.close()
+            with suppress(BrokenPipeError):
+                self._console.stdin.close()
             self._console.stdout.close()
         self._broker.stop()
 
