@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import psycopg
 
+from tests.integration.installation import Installation
 from tests.integration.postgresql import PostgreSQL
 
 RECOVERY_PATIENCE = 30.0
@@ -50,8 +50,10 @@ class Server:
         with psycopg.connect(self.url) as struck, psycopg.connect(self.url, autocommit=True) as witness:
             os.kill(struck.info.backend_pid, signal.SIGKILL)
             # Until the server has noticed, it still takes connections.
-            _until(lambda: not _lives(witness), "the database did not go down")
-        _until(self._answers, "the database did not come back")
+            Installation.wait_until(
+                lambda: not _lives(witness), patience=RECOVERY_PATIENCE, what="a database that goes down"
+            )
+        Installation.wait_until(self._answers, patience=RECOVERY_PATIENCE, what="a database that comes back")
 
     def _answers(self) -> bool:
         try:
@@ -67,13 +69,6 @@ def _lives(connection: psycopg.Connection[Any]) -> bool:
     except psycopg.OperationalError:
         return False
     return True
-
-
-def _until(question: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + RECOVERY_PATIENCE
-    while not question():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.05)
 
 
 @contextmanager

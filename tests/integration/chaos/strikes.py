@@ -22,6 +22,7 @@ from uuid import uuid4
 
 from backend.cli.stack.broker import ask
 from backend.failpoints import Failpoint
+from tests.processes import is_there
 
 ANSWER_PATIENCE = 30.0
 """Seconds that a struck process waits for the driver."""
@@ -106,7 +107,7 @@ class Plan:
         """Arm anew what a process took that ended before it could record it, since another fault met it then."""
         for taken in list(self.waiting.iterdir()):
             name, _, pid = taken.name.removeprefix(".").partition("-")
-            if not pid or _is_there(int(pid)):
+            if not pid or is_there(int(pid)):
                 continue
             if any(path.name.endswith(f"-{pid}") for path in self.done.iterdir()):
                 taken.unlink(missing_ok=True)
@@ -232,14 +233,6 @@ def fill(path: Path) -> None:
                 if error.errno != errno.ENOSPC:
                     raise
                 block = block[: len(block) // 2]
-
-
-def _is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _end(pid: int) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import Project
+from backend.apps.projects.services.generations import generate
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.workflows.models import Workflow, WorkflowExecution, WorkflowVersion
 
@@ -48,3 +49,13 @@ def new_execution(owner: User) -> Callable[[], UUID]:
     workflow = Workflow.objects.create(name="w")
     version = WorkflowVersion.objects.create(workflow=workflow, number=1, definition={}, digest="d")
     return lambda: WorkflowExecution.objects.create(workflow=workflow, version=version, user=owner).pk
+
+
+@pytest.fixture
+def make(demo: Project, owner: User) -> Callable[..., dict[str, Any]]:
+    """Return a function that generates for `demo` and returns the result."""
+
+    def run(execution: UUID | None = None, **asked: Any) -> dict[str, Any]:
+        return generate(project=demo, user=owner, execution_id=execution, **asked)
+
+    return run

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from django.utils import timezone
 
 from backend.apps.authentication.models import User
 from backend.apps.exports.models import RepositoryExport
@@ -19,12 +16,11 @@ from backend.apps.exports.services.deliver import deliver_to_git
 from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.models import GeneratedProject, Project, ProjectFile
 from backend.apps.projects.services import generations
-from backend.apps.projects.services.generation_records import ABANDONED, fail_abandoned, open_generation, record
+from backend.apps.projects.services.generation_records import open_generation
 from backend.apps.projects.services.generations import generate, package
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.workspace import Workspace
-from backend.apps.workflows.models import WorkflowExecution
-from backend.errors import Conflict, InvalidInput, NotFound, TemporaryFailure
+from backend.errors import Conflict, InvalidInput, NotFound
 from tests.integration.trees import archive_tree, tree_of
 
 pytestmark = pytest.mark.django_db
@@ -35,14 +31,6 @@ STRUCTURE: dict[str, Any] = {
     "logo.png": {"content": "iVBORwA=", "encoding": "base64"},
     "empty": [],
 }
-
-
-@pytest.fixture
-def make(demo: Project, owner: User) -> Callable[..., dict[str, Any]]:
-    def run(execution: UUID | None = None, **asked: Any) -> dict[str, Any]:
-        return generate(project=demo, user=owner, execution_id=execution, **asked)
-
-    return run
 
 
 def parents(project: Project, commit: str) -> list[str]:
@@ -337,25 +325,6 @@ def test_damaged_rows_of_the_generation_itself_are_made_good_by_its_next_step(de
     assert rows.get(file_path="src/one.py").content_preview == "1\n"
 
 
-def test_what_another_attempt_has_recorded_of_the_same_commit_is_left(demo, make, new_execution, monkeypatch):
-    execution = new_execution()
-    made = make(execution, structure=STRUCTURE)
-    real = GitStore.commit
-
-    def recorded_by_another(self, *arguments, **options):
-        commit = real(self, *arguments, **options)
-        record(GeneratedProject.objects.get(), commit, seal="")
-        # And a third one has opened it again.
-        GeneratedProject.objects.update(status=Status.GENERATING)
-        return commit
-
-    monkeypatch.setattr(GitStore, "commit", recorded_by_another)
-    later = make(execution, structure={"src/new.py": "new", "src/one.py": "changed"})
-    rows = ProjectFile.objects.filter(generated_project=made["generation"])
-    assert later["total_files"] == rows.count()
-    assert rows.get(file_path="src/one.py").content_preview == "changed"
-
-
 def test_rows_that_do_not_belong_to_the_commit_stop_it(demo, make, new_execution):
     execution = new_execution()
     first, other = make(execution, structure=STRUCTURE), make(None, readme="# other")
@@ -370,40 +339,3 @@ def test_without_the_store_nothing_follows(make, new_execution, settings):
     shutil.rmtree(settings.GIT_STORES_DIR)
     with pytest.raises(Conflict, match="does not have the commit"):
         make(execution, readme="# later")
-
-
-def test_a_step_that_was_overtaken_by_another_one_is_tried_again(demo, make, new_execution, monkeypatch):
-    execution = new_execution()
-    make(execution, structure=STRUCTURE)
-    real = GitStore.commit
-
-    def meanwhile(self, *arguments, **options):
-        GeneratedProject.objects.update(commit="f" * 40)
-        return real(self, *arguments, **options)
-
-    monkeypatch.setattr(GitStore, "commit", meanwhile)
-    with pytest.raises(TemporaryFailure):
-        make(execution, readme="# later")
-
-
-@pytest.mark.parametrize(("last", "status"), [(True, Status.FAILED), (False, Status.GENERATING)])
-def test_a_generation_that_nobody_will_try_again_is_failed(demo, make, owner, new_execution, last, status):
-    execution = new_execution()
-    opened = open_generation(project=demo, user=owner, execution_id=execution)
-    with Workspace(Path(opened.output_directory)).writing(), pytest.raises(TemporaryFailure):
-        make(execution, readme="# x", gives_up=lambda error: last)
-    opened.refresh_from_db()
-    assert opened.status == status
-
-
-@pytest.mark.parametrize(
-    ("execution_status", "age", "failed"),
-    [("running", 99, 0), ("failed", 0, 1), ("cancelled", 0, 1), (None, 0, 0), (None, 99, 1)],
-)
-def test_abandoned_generations_are_failed(demo, owner, new_execution, execution_status, age, failed):
-    execution = new_execution() if execution_status else None
-    WorkflowExecution.objects.update(status=execution_status or "running")
-    opened = open_generation(project=demo, user=owner, execution_id=execution)
-    assert fail_abandoned(now=timezone.now() + timedelta(hours=age)) == failed
-    opened.refresh_from_db()
-    assert (opened.status, opened.error_message) == ((Status.FAILED, ABANDONED) if failed else (Status.GENERATING, ""))

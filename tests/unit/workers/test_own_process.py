@@ -11,6 +11,7 @@ from django.db import connection
 from kombu import pools
 
 from backend.config.celery import app
+from tests.processes import is_there
 from workers import pool_process
 from workers.maintenance import own_process
 from workers.maintenance.own_process import MaintenanceTask, do, in_a_process
@@ -23,14 +24,6 @@ def in_a_pool(monkeypatch):
     monkeypatch.setattr(pool_process, "_here", True)
 
 
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def a_task(run):
     return type("Task", (MaintenanceTask,), {"name": "maintenance.test", "run": staticmethod(run)})()
 
@@ -40,7 +33,7 @@ def test_a_periodic_task_of_a_pool_process_is_done_by_another_that_ends_with_it(
     a_task(lambda: said.write_text(f"{os.getpid()} {os.getppid()}"))()
     pid, parent = map(int, said.read_text().split())
     assert parent == os.getpid()
-    assert not alive(pid)
+    assert not is_there(pid)
 
 
 def test_outside_of_a_pool_it_is_done_where_it_is():
@@ -146,4 +139,4 @@ def test_a_time_limit_ends_it(tmp_path):
     finally:
         signal.signal(signal.SIGUSR1, before)
         thread.join()
-    assert not alive(int(said.read_text()))
+    assert not is_there(int(said.read_text()))

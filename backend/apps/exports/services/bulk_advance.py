@@ -25,8 +25,6 @@ from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.services.fan_out import Call, enqueue_calls, take_up_again
 
 DELIVER = "bulk.deliver"
-WIDEST_WINDOW = 1000
-"""How many items may be in flight at the most."""
 MARKS_AT_THE_END = 8
 """How often, about, a round says how far it is with the items that were started last."""
 _ITEM = BulkExportItem._meta.db_table
@@ -43,10 +41,11 @@ Item = BulkExportItem.Status
 Task = TaskExecution.Status
 
 
-def advance(bulk_export_id: UUID, *, now: datetime, wait: bool = True, most: int = WIDEST_WINDOW) -> int:
+def advance(bulk_export_id: UUID, *, now: datetime, wait: bool = True, most: int | None = None) -> int:
     """Do one round, and return how many items it has started.
 
-    wait: for a round that is under way; without it, that one is enough. most: how many items to start.
+    wait: for a round that is under way; without it, that one is enough.
+    most: how many items to start; by default as many as the window has room for.
     """
     with transaction.atomic():
         bulk = locked(bulk_export_id, wait=wait)
@@ -54,7 +53,8 @@ def advance(bulk_export_id: UUID, *, now: datetime, wait: bool = True, most: int
             return 0
         in_flight, started = settle(bulk, now=now), 0
         if bulk.paused_at is None and bulk.cancel_requested_at is None:
-            started = _refill(bulk, room=min(most, bulk.window - in_flight))
+            room = bulk.window - in_flight
+            started = _refill(bulk, room=room if most is None else min(most, room))
         if in_flight + started == 0:
             end_if_over(bulk, now=now)
     return started

@@ -26,6 +26,7 @@ Status = BulkExport.Status
 Item = BulkExportItem.Status
 WINDOW, WINDOW_OF_ARCHIVES = 32, 512
 """How many items are in flight unless somebody says otherwise. One message stands for many small archives."""
+WIDEST_WINDOW = 1000
 PLAN = "bulk.plan"
 
 
@@ -48,9 +49,9 @@ def check_bulk_export(
         raise PermissionRefused("The token is good for one project alone.", hint="Export that project by itself.")
     if window is None:
         window = WINDOW_OF_ARCHIVES if export_type in ARCHIVES else WINDOW
-    if isinstance(window, bool) or not isinstance(window, int) or not 1 <= window <= bulk_advance.WIDEST_WINDOW:
+    if isinstance(window, bool) or not isinstance(window, int) or not 1 <= window <= WIDEST_WINDOW:
         raise InvalidInput(
-            "That many cannot be in flight at once.", field="window", expected=f"from 1 to {bulk_advance.WIDEST_WINDOW}"
+            "That many cannot be in flight at once.", field="window", expected=f"from 1 to {WIDEST_WINDOW}"
         )
     if not isinstance(skip_unchanged, bool):
         raise InvalidInput("It is either true or false.", field="skip_unchanged", expected="true or false")

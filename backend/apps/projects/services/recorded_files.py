@@ -6,7 +6,7 @@ has not changed is left as it is. What the files are is told by the caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 from uuid import uuid5
@@ -46,14 +46,12 @@ def record_files(
     recorded: what the rows say, where that is known; by default they are read.
     """
     rows = ProjectFile.objects.filter(generated_project=generation)
-    known: dict[str, tuple[str, bool]] = (
-        {file.path: (file.digest, file.executable) for file in recorded.files}
-        if recorded is not None
-        else {
-            path: (digest, executable)
-            for path, digest, executable in rows.order_by().values_list("file_path", "content_hash", "executable")
-        }
+    said: Iterable[tuple[str, str, bool]] = (
+        rows.order_by().values_list("file_path", "content_hash", "executable")
+        if recorded is None
+        else ((file.path, file.digest, file.executable) for file in recorded.files)
     )
+    known = {path: (digest, executable) for path, digest, executable in said}
     new = [file for file in files if known.get(file.path) != (file.digest, file.executable)]
     gone = iter((known.keys() - {file.path for file in files}) | (known.keys() & {file.path for file in new}))
     while paths := list(islice(gone, NAMED_AT_ONCE)):

@@ -59,12 +59,10 @@ def make_plan(items: Iterable[NewFile | str], *, limits: Limits | None = None) -
             directories.append(item)
             continue
         files.append(item)
-        size = len(item.data)
-        total += size
-        if size > limits.file_bytes or total > limits.total_bytes or len(files) > limits.files:
-            limits.require("file_bytes", size, path=item.path)
-            limits.require("total_bytes", total)
-            limits.require("files", len(files))
+        total += len(item.data)
+        limits.require("file_bytes", len(item.data), path=item.path)
+        limits.require("total_bytes", total)
+        limits.require("files", len(files))
     validate_tree(files=(file.path for file in files), directories=directories, limits=limits)
     return Plan(tuple(files), tuple(directories))
 

@@ -37,7 +37,7 @@ def bring_to(
     """
     there = list(workspace.entries()) if workspace.exists() else []
     untouched = _untouched(there, recorded, sealed_at=workspace.sealed_at(seal))
-    wanted = [file for file in content.files if not _same(untouched.get(file.path), file)]
+    wanted = [file for file in content.files if untouched.get(file.path) != (file.digest, file.executable)]
     planned = {file.path: file for file in plan.files}
     directories = directories_above(
         [*(file.path for file in content.files), *(f"{path}/" for path in content.empty_directories)]
@@ -52,23 +52,17 @@ def bring_to(
     _restore([file for file in wanted if file.path not in planned], workspace=workspace, store=store, commit=commit)
 
 
-def _untouched(there: list[Entry], recorded: Content | None, *, sealed_at: int) -> dict[str, ContentFile]:
-    """Return the files of the workspace that are known without reading them, by path."""
+def _untouched(there: list[Entry], recorded: Content | None, *, sealed_at: int) -> dict[str, tuple[str, bool]]:
+    """Return digest and mode of the files of the workspace that are known without reading them."""
     if recorded is None or not sealed_at:
         return {}
     # A clock has its grain: what changed in the moment of the seal may have changed after it.
-    quiet = {
-        entry.path: (entry.size, entry.executable)
-        for entry in there
-        if 0 < entry.changed_ns < sealed_at and not entry.is_directory
+    quiet = {entry.path: (entry.size, entry.executable) for entry in there if 0 < entry.changed_ns < sealed_at}
+    return {
+        file.path: (file.digest, file.executable)
+        for file in recorded.files
+        if quiet.get(file.path) == (file.size, file.executable)
     }
-    return {file.path: file for file in recorded.files if quiet.get(file.path) == (file.size, file.executable)}
-
-
-def _same(there: ContentFile | None, wanted: ContentFile) -> bool:
-    if there is wanted:
-        return True
-    return there is not None and (there.digest, there.executable) == (wanted.digest, wanted.executable)
 
 
 def _restore(files: list[ContentFile], *, workspace: Workspace, store: GitStore, commit: str | None) -> None:
