@@ -7,7 +7,8 @@ task and its arguments from the database, and its result goes back there.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from celery.utils.log import get_task_logger
 from backend.apps.credentials.services.redaction import clean, without
 from backend.apps.credentials.services.sealing import open_tokens, secrets_in
 from backend.apps.workflows.execution.claim import ClaimedTask
+from backend.apps.workflows.execution.persistence import drop_connection
 from backend.apps.workflows.execution.run import Completed, Failed, Outcome, TryAgain, execute
 from backend.config.celery import app
 from backend.errors import ConfigurationError, RepomillError, TimeLimitExceeded
@@ -100,15 +102,15 @@ def _run(
 ) -> None:
     worker = str(task.request.hostname or "inline")
     parent = str((task.request.headers or {}).get(tracing.HEADER, ""))
-    with observed(task_id, method=task.name, parent=parent) as observation:
+    with _leaving_no_transaction(), observed(task_id, method=task.name, parent=parent) as observation:
         outcome: Outcome = Completed()
         had = together(task_id, worker=worker) if together is not None else []
         if not had:
             service = observation.telling(functools.partial(_serve, body))
             outcome = execute(task_id, service=service, worker=worker, interruption=interruption())
         observation.ended(outcome)
-    if afterwards is not None and not isinstance(outcome, TryAgain):
-        afterwards(had or [task_id])
+        if afterwards is not None and not isinstance(outcome, TryAgain):
+            afterwards(had or [task_id])
     match outcome:
         case Completed():
             return
@@ -122,6 +124,16 @@ def _run(
             raise Ignore
 
 
+@contextmanager
+def _leaving_no_transaction() -> Iterator[None]:
+    """Give the connection up where anything is raised: the time limit strikes wherever the process is just then."""
+    try:
+        yield
+    except BaseException:
+        drop_connection()
+        raise
+
+
 def _serve(body: Body, claimed: ClaimedTask) -> Any:  # noqa: ANN401  (JSON)
     # Secrets that were given with the work are opened here and nowhere before; whatever answers may repeat them.
     arguments = open_tokens(claimed.arguments, execution_id=claimed.execution_id or claimed.id)
@@ -129,6 +141,7 @@ def _serve(body: Body, claimed: ClaimedTask) -> Any:  # noqa: ANN401  (JSON)
     try:
         return without(body(TaskCall(claimed), **arguments), secrets)
     except SoftTimeLimitExceeded as error:
+        drop_connection()
         raise TimeLimitExceeded(hint="Raise timeout_seconds of the step, or give it less to do.") from error
     except RepomillError as error:
         clean(error, secrets)

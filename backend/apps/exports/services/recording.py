@@ -18,6 +18,7 @@ from backend.apps.projects.models import GeneratedProject
 from backend.apps.workflows.execution.claim import Overtaken
 from backend.apps.workflows.execution.fence import Fence, no_fence
 from backend.apps.workflows.execution.interruption import Interrupted
+from backend.apps.workflows.execution.persistence import persistently
 from backend.errors import Conflict, RepomillError
 
 _Status = RepositoryExport.Status
@@ -44,11 +45,11 @@ def delivered(
     try:
         result = effect()
     except RepomillError as error:
-        _fail(export, error.message, fence)
+        persistently(_fail, export, error.message, fence)
         raise
     except (Interrupted, Exception):
         # Cancelled, past its time limit, or a fault: whatever it is, nobody delivers it any more.
-        _fail(export, "The delivery was interrupted before it was done.", fence)
+        persistently(_fail, export, "The delivery was interrupted before it was done.", fence)
         raise
     _update(
         export,

@@ -34,6 +34,7 @@ from backend.apps.projects.services.working_copy import bring_to
 from backend.apps.projects.services.workspace import Workspace
 from backend.apps.workflows.execution.fence import Fence, no_fence
 from backend.apps.workflows.execution.interruption import Interrupted
+from backend.apps.workflows.execution.persistence import persistently
 from backend.errors import Conflict, NotFound, RepomillError, TemporaryFailure
 from backend.failpoints import Failpoint, reached
 from backend.gc_pause import gc_paused
@@ -82,11 +83,11 @@ def generate(
             record(generation, commit, seal=work.workspace.seal(), before=work.recorded)
     except RepomillError as error:
         if gives_up(error) if gives_up else not error.retryable:
-            fail(generation, error.message, fence=fence)
+            persistently(fail, generation, error.message, fence=fence)
         raise
     except (Interrupted, Exception):
         # Cancelled, past its time limit, or a fault: whatever it is, nobody generates it any more.
-        fail(generation, INTERRUPTED, fence=fence)
+        persistently(fail, generation, INTERRUPTED, fence=fence)
         raise
     return as_result(generation)
 

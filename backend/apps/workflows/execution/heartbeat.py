@@ -13,6 +13,7 @@ from django.db import Error, connection
 from django.utils import timezone
 
 from backend.apps.workflows.execution.claim import Standing, extend_lease, lease_duration, standing_of
+from backend.apps.workflows.execution.persistence import drop_connection
 from backend.failpoints import Failpoint, reached
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class Heartbeat:
         except Error:
             # The database may be back before the lease runs out; if not, the fence decides.
             logger.warning("task %s: the lease could not be extended; the database did not answer", self.task_id)
-            connection.close()
+            drop_connection()
             return
         self.lost = standing is Standing.LOST
         self.cancelled = self.cancelled or standing is Standing.TO_STOP

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 logger = logging.getLogger(__name__)
@@ -43,4 +44,20 @@ def persistently(transaction: Callable[..., Answer], *arguments: Any, **named: A
 def _reconnect(error: BaseException | None) -> None:
     # Only the type: a database's words may hold the values of a row.
     logger.warning("the database did not answer (%s); trying again", type(error).__name__)
+    drop_connection()
+
+
+def drop_connection() -> None:
+    """Give this thread's connection up, with whatever was begun on it; the next query gets one of its own.
+
+    For who cannot know what state it is in: work that a signal stopped may have begun a transaction that nobody would
+    end. Closing is not enough there. SQLite keeps a closed connection's transaction, and with it the lock that all
+    others wait for, as long as a cursor is referred to, and tracebacks refer to them until Python looks for cycles.
+    Does nothing inside a transaction of the caller's.
+    """
+    if connection.in_atomic_block:
+        return
+    if connection.vendor == "sqlite":
+        with suppress(Error):
+            connection.rollback()
     connection.close()

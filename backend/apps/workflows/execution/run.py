@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from backend.apps.workflows.decisions.retry import Again, decide_retry
@@ -28,7 +28,7 @@ from backend.apps.workflows.execution.interruption import (
     Uninterruptible,
     WorkerStops,
 )
-from backend.apps.workflows.execution.persistence import persistently
+from backend.apps.workflows.execution.persistence import drop_connection, persistently
 from backend.errors import InvalidInput, RepomillError, TemporaryFailure
 from backend.failpoints import Failpoint, reached
 
@@ -108,6 +108,7 @@ def _call(
         logger.info("task %s (%s) attempt %d: %s", claimed.id, claimed.method, claimed.attempt, error.code)
         return None, error
     except Exception as error:  # noqa: BLE001  (whatever a service raises must end the task, not the worker)
+        drop_connection()
         return None, _as_error(error, claimed)
     return result, None
 
@@ -129,9 +130,7 @@ def _as_error(error: Exception, claimed: ClaimedTask) -> RepomillError:
 
 
 def _after_interruption(claimed: ClaimedTask, *, cancelled: bool, worker_stops: bool) -> Outcome:
-    if not connection.in_atomic_block:
-        # It may have been interrupted in the middle of a query; the next one gets a connection of its own.
-        connection.close()
+    drop_connection()
     if cancelled and persistently(write_back.stop, claimed):
         return Parked("it was cancelled")
     if worker_stops and persistently(hand_back, claimed):

@@ -1,0 +1,174 @@
+"""What a signal stops while it begins a transaction leaves none behind, nor the lock that others wait for."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from backend.apps.authentication.models import User
+from backend.apps.exports.models import RepositoryExport
+from backend.apps.exports.services import deliver
+from backend.apps.projects.models import GeneratedProject
+from backend.apps.projects.services import generations
+from backend.apps.projects.services.generations import generate
+from backend.apps.projects.services.planning import create_project
+from backend.apps.workflows.execution.interruption import Interrupted
+from backend.apps.workflows.execution.run import Parked, execute
+from backend.apps.workflows.models import TaskExecution
+from backend.apps.workflows.services import enqueue_method
+from backend.config.celery import app
+from backend.gc_pause import gc_paused
+from workers import service_task as glue
+from workers.interruption import SIGNAL, MainThread
+from workers.service_task import TaskFailed
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TABLE = User._meta.db_table
+TAKE = {
+    "sqlite": ["PRAGMA busy_timeout = 2000", "BEGIN IMMEDIATE"],
+    "postgresql": ["SET lock_timeout = 2000", "BEGIN", f'LOCK TABLE "{TABLE}" IN EXCLUSIVE MODE'],
+}
+"""How another connection takes the lock, of SQLite the only one that there is, or fails within two seconds."""
+
+
+@pytest.fixture
+def other() -> Iterator[BaseDatabaseWrapper]:
+    """A connection of somebody else's, which may be used by any thread."""
+    found = connections.create_connection(DEFAULT_DB_ALIAS)
+    found.inc_thread_sharing()
+    found.connect()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def user() -> User:
+    return User.objects.create_user("u")
+
+
+@pytest.fixture
+def task(monkeypatch, user) -> TaskExecution:
+    app.loader.import_default_modules()
+    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", lambda tasks: True)
+    return enqueue_method(method="generation.cleanup", arguments={}, key="1", user=user)
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """Puts back what the signals did before."""
+    before = {number: signal.getsignal(number) for number in (SIGNAL, signal.SIGUSR1)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def past_its_limit() -> threading.Timer:
+    """Raises SoftTimeLimitExceeded in the main thread, as the pool does, a moment after it is started."""
+
+    def past(number, frame):
+        raise SoftTimeLimitExceeded
+
+    signal.signal(signal.SIGUSR1, past)
+    return threading.Timer(0.1, signal.pthread_kill, args=(threading.main_thread().ident, signal.SIGUSR1))
+
+
+def take(other: BaseDatabaseWrapper) -> None:
+    with other.cursor() as cursor:
+        for statement in TAKE[other.vendor]:
+            cursor.execute(statement)
+
+
+def give_back(other: BaseDatabaseWrapper) -> None:
+    with other.cursor() as cursor:
+        cursor.execute("ROLLBACK")
+
+
+def write_while_it_is_taken(other: BaseDatabaseWrapper, stop: threading.Timer) -> None:
+    """Begin a transaction that has to wait, be stopped meanwhile, and have the lock a moment later."""
+    back = threading.Timer(0.4, give_back, args=(other,))
+    take(other)
+    stop.start()
+    back.start()
+    try:
+        with transaction.atomic():
+            User.objects.update(first_name="was not stopped")
+    finally:
+        stop.join()
+        back.join()
+
+
+# Tracebacks that refer to each other are found by the collector alone, which may not run for hours.
+@gc_paused()
+def test_an_interrupted_attempt_keeps_no_lock(task, other):
+    work = MainThread()
+
+    def service(claimed):
+        try:
+            write_while_it_is_taken(other, threading.Timer(0.1, work.interrupt))
+        finally:
+            # What tidies up has to begin another one, and SQLite has the first one open.
+            with transaction.atomic():
+                User.objects.update(last_name="failed")
+
+    assert execute(task.pk, service=service, worker="w", interruption=work) == Parked("the attempt has been overtaken")
+    take(other)
+    give_back(other)
+    assert User.objects.get().first_name == ""
+
+
+@gc_paused()
+def test_what_was_being_done_is_called_failed_all_the_same(user, other, monkeypatch):
+    project = create_project(user=user, name="Demo")
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        work = MainThread()
+        with work:
+            write_while_it_is_taken(other, threading.Timer(0.1, work.interrupt))
+
+    on: dict[str, Any] = {"project": project, "user": user}
+    made = generate(**on, execution_id=None, readme="# Demo")
+    monkeypatch.setattr(deliver, "package", interrupted)
+    with pytest.raises(Interrupted):
+        deliver.deliver_archive(key="1", format="zip", execution_id=None, **on, generation_id=made["generation"])
+    assert RepositoryExport.objects.get().status == "failed"
+    monkeypatch.setattr(generations, "record", interrupted)
+    with pytest.raises(Interrupted):
+        generate(**on, execution_id=None, readme="# Demo 2")
+    assert GeneratedProject.objects.get(commit="").status == "failed"
+
+
+@gc_paused()
+def test_one_past_its_time_limit_is_recorded_as_such(task, other, past_its_limit):
+    fake: Any = FakeTask()
+    with pytest.raises(TaskFailed, match="time_limit_exceeded"):
+        glue._run(fake, lambda call: write_while_it_is_taken(other, past_its_limit), task.pk)
+    take(other)
+    give_back(other)
+    task.refresh_from_db()
+    assert (task.status, task.error["code"]) == ("failed", "time_limit_exceeded")
+
+
+@gc_paused()
+def test_a_time_limit_that_strikes_outside_the_service_leaves_no_lock(task, other, past_its_limit, monkeypatch):
+    fake: Any = FakeTask()
+    monkeypatch.setattr(glue, "execute", lambda *_, **__: write_while_it_is_taken(other, past_its_limit))
+    with pytest.raises(SoftTimeLimitExceeded):
+        glue._run(fake, lambda call: None, task.pk)
+    take(other)
+    give_back(other)
+
+
+class FakeTask:
+    """What the glue asks of Celery's task."""
+
+    name = "generation.cleanup"
+    request = SimpleNamespace(hostname="w@h", headers=None)
