@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -123,6 +125,30 @@ def test_an_interrupted_attempt_keeps_no_lock(task, other):
     take(other)
     give_back(other)
     assert User.objects.get().first_name == ""
+
+
+def test_at_whatever_moment_it_comes_the_next_write_is_kept(monkeypatch, user, other):
+    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", lambda tasks: True)
+    moments = Random(5)
+    mine = User.objects.filter(pk=user.pk)
+
+    def service(claimed, work):
+        stop = threading.Timer(moments.uniform(0, 0.006), work.interrupt)
+        stop.start()
+        while True:
+            with transaction.atomic():
+                mine.update(first_name="a")
+                with transaction.atomic():
+                    mine.update(last_name="b")
+
+    for number in range(300):
+        task = enqueue_method(method="generation.cleanup", arguments={}, key=str(number), user=user)
+        work = MainThread()
+        execute(task.pk, service=partial(service, work=work), worker="w", interruption=work)
+        mine.update(email=f"{number}@example.com")
+        with other.cursor() as cursor:
+            cursor.execute(f'SELECT email FROM "{TABLE}"')
+            assert cursor.fetchone() == (f"{number}@example.com",)
 
 
 @gc_paused()
