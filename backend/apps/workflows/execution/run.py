@@ -110,6 +110,10 @@ def _call(
     except Exception as error:  # noqa: BLE001  (whatever a service raises must end the task, not the worker)
         drop_connection()
         return None, _as_error(error, claimed)
+    except Interrupted:
+        # Here and not later: the heartbeat may be waiting for what is locked, and its end is waited for.
+        drop_connection()
+        raise
     return result, None
 
 
@@ -130,7 +134,6 @@ def _as_error(error: Exception, claimed: ClaimedTask) -> RepomillError:
 
 
 def _after_interruption(claimed: ClaimedTask, *, cancelled: bool, worker_stops: bool) -> Outcome:
-    drop_connection()
     if cancelled and persistently(write_back.stop, claimed):
         return Parked("it was cancelled")
     if worker_stops and persistently(hand_back, claimed):
