@@ -80,7 +80,7 @@ def test_add_takes_a_value_from_stdin_and_says_what_the_host_said(cli, token, ho
     assert open_secret(row).reveal() == token
     assert (row.owner, row.account, row.scopes) == (operator, "acme-bot", ["repo", "workflow"])
     assert "Added acme-bot." in out
-    assert f"acme-bot on GitHub at localhost:{host.port}" in out
+    assert f"acme-bot on GitHub at 127.0.0.1:{host.port}" in out
     assert "repo, workflow" in out
     assert "2031-01-31" in out
     assert "4990 of 5000" in out
@@ -254,7 +254,7 @@ def test_list_shows_everything_but_the_value(cli, added, token, monkeypatch):
         "last",
         "used",
     ]
-    for word in ("acme-bot", "GitHub at localhost", "repo, workflow", "2031-01-31", f"{timezone.now():%Y-%m-%d}"):
+    for word in ("acme-bot", "GitHub at 127.0.0.1", "repo, workflow", "2031-01-31", f"{timezone.now():%Y-%m-%d}"):
         assert word in out
     (row,) = json.loads(cli("list", "--json"))
     assert set(row) == {

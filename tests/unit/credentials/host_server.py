@@ -33,6 +33,12 @@ class HostServer:
 
     @property
     def url(self) -> str:
+        """Its address by number: not every machine knows a name for itself."""
+        return f"{self.scheme}://127.0.0.1:{self.port}"
+
+    @property
+    def named_url(self) -> str:
+        """Its address by a name, for tests that say themselves what it means."""
         return f"{self.scheme}://localhost:{self.port}"
 
 

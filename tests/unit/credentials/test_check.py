@@ -52,7 +52,7 @@ def test_what_github_says_is_kept_and_returned(row, host, canary):
     ((path, headers),) = host.seen
     assert path == USER
     assert headers["authorization"] == f"Bearer {canary}"
-    assert headers["host"] == f"localhost:{host.port}"
+    assert headers["host"] == f"127.0.0.1:{host.port}"
     assert headers["accept-encoding"] == "identity"
 
 
@@ -99,7 +99,7 @@ def test_what_was_said_of_an_older_value_is_not_kept(row, host):
 
 @pytest.mark.django_db
 def test_a_row_that_was_pointed_elsewhere_is_not_asked(row, host):
-    Credential.objects.update(base_url=f"http://127.0.0.1:{host.port}")
+    Credential.objects.update(base_url=host.named_url)
     with pytest.raises(CredentialUnreadable):
         check_credential(Credential.objects.get())
     assert host.seen == []
@@ -136,7 +136,7 @@ def test_what_the_environment_names_is_not_used(host, secret, monkeypatch, tmp_p
     with serving() as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
-        (tmp_path / ".netrc").write_text("machine localhost login a password b\n")
+        (tmp_path / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
         assert ask(host.url, secret).account == "acme-bot"
@@ -295,7 +295,7 @@ def test_a_name_that_the_resolver_refuses(secret, monkeypatch):
 def test_the_next_address_is_tried_where_one_does_not_answer(host, secret, monkeypatch):
     resolving(monkeypatch, "127.0.0.2", "127.0.0.1")
     host.replies = github()
-    assert ask(host.url, secret).account == "acme-bot"
+    assert ask(host.named_url, secret).account == "acme-bot"
 
 
 @pytest.mark.parametrize("url", ["https://10.0.0.1", "http://git.example.org", "https://me:x@git.example.org"])
@@ -339,13 +339,14 @@ def test_the_certificate_must_be_trusted_and_the_names(secret, canary, tmp_path,
     context.load_cert_chain(file)
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    resolving(monkeypatch, "127.0.0.1")
     with serving(context=context) as host:
         host.replies = github()
         if good:
-            assert ask(host.url, secret).account == "acme-bot"
+            assert ask(host.named_url, secret).account == "acme-bot"
             return
         with pytest.raises(RemoteRefused, match="certificate of localhost is not trusted") as refused:
-            ask(host.url, secret)
+            ask(host.named_url, secret)
         assert host.seen == []
     clean(refused.value, canary)
 

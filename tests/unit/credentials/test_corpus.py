@@ -136,5 +136,5 @@ def test_what_the_name_means_now_is_what_is_asked(host, secret, monkeypatch):
 
     monkeypatch.setattr("asyncio.BaseEventLoop.getaddrinfo", rebinding)
     host.replies = github()
-    assert ask_host(host="github", base_url=host.url, secret=Secret("x")).account == "acme-bot"
+    assert ask_host(host="github", base_url=host.named_url, secret=Secret("x")).account == "acme-bot"
     assert asked == ["localhost"]
