@@ -11,7 +11,7 @@ from rich.text import Text
 
 from backend.apps.exports.due_times import next_times
 from backend.apps.exports.models import ExportSchedule, ScheduleRun
-from backend.apps.exports.schedule_selectors import last_run, rhythm_words
+from backend.apps.exports.schedule_selectors import last_runs, rhythm_words
 from backend.apps.exports.services.schedules import rhythm_of
 from backend.cli.execution_view import MARKS
 from backend.cli.messages import visible
@@ -24,8 +24,9 @@ def print_list(rows: Sequence[ExportSchedule]) -> None:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("name", "when", "what", "next", "last run"):
         table.add_column(name, no_wrap=True)
+    runs = last_runs(rows)
     for row in rows:
-        run = last_run(row)
+        run = runs.get(row.pk)
         mark, style = _MARKS[run.status] if run else ("", "")
         last = Text(f"{mark} {run.status} {_clock(run)}", style) if run else Text("-")
         upcoming = f"{timezone.localtime(row.next_due_at):%Y-%m-%d %H:%M}" if row.next_due_at else "soon"

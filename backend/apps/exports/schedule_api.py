@@ -16,7 +16,13 @@ from backend.api.views import ApiViewSet
 from backend.apps.authentication.requests import user_of
 from backend.apps.authentication.roles import Scope
 from backend.apps.exports.schedule_models import ExportSchedule
-from backend.apps.exports.schedule_selectors import find_schedule, run_json, schedule_json, visible_schedules
+from backend.apps.exports.schedule_selectors import (
+    find_schedule,
+    run_json,
+    schedule_json,
+    schedules_json,
+    visible_schedules,
+)
 from backend.apps.exports.schedule_serializers import (
     RunSerializer,
     ScheduleChange,
@@ -37,8 +43,7 @@ class ExportScheduleViewSet(ApiViewSet):
     def list(self, request: Request) -> Response:
         """List schedules by name, with the next five times of each and its last run."""
         found = self.paginate_queryset(visible_schedules(user=user_of(request)))
-        now = timezone.now()
-        return self.get_paginated_response([schedule_json(row, now=now, runs=1) for row in found or []])
+        return self.get_paginated_response(schedules_json(found or [], now=timezone.now()))
 
     @extend_schema(summary="Make a schedule", request=ScheduleWish, responses={201: ScheduleSerializer})
     def create(self, request: Request) -> Response:

@@ -57,6 +57,20 @@ def last_runs(schedules: Sequence[ExportSchedule]) -> dict[UUID, ScheduleRun]:
     return {run.schedule_id: run for run in found}
 
 
+def newest_runs(schedules: Sequence[ExportSchedule]) -> dict[UUID, ScheduleRun]:
+    """Return the newest run of each, whatever came of it, in one query."""
+    newest = ScheduleRun.objects.filter(schedule=OuterRef("pk")).order_by("-due_at", "-pk").values("pk")[:1]
+    rows = ExportSchedule.objects.filter(pk__in=[schedule.pk for schedule in schedules]).order_by()
+    found = ScheduleRun.objects.filter(pk__in=rows.annotate(newest=Subquery(newest)).values("newest"))
+    return {run.schedule_id: run for run in found}
+
+
+def schedules_json(schedules: Sequence[ExportSchedule], *, now: datetime) -> list[dict[str, Any]]:
+    """Return schedules as JSON, each with its next five times and its newest run, by one query for all of them."""
+    newest = newest_runs(schedules)
+    return [schedule_json(row, now=now, runs=[newest[row.pk]] if row.pk in newest else []) for row in schedules]
+
+
 def runs_of(schedule: ExportSchedule, *, status: str = "") -> QuerySet[ScheduleRun]:
     """Return a schedule's runs with what they started, newest first; those of a status where one is given."""
     rows = schedule.runs.select_related("bulk_export").order_by("-due_at", "-pk")
@@ -69,8 +83,11 @@ def rhythm_words(schedule: ExportSchedule) -> str:
     return f"{when} ({schedule.time_zone})"
 
 
-def schedule_json(schedule: ExportSchedule, *, now: datetime, runs: int = 10) -> dict[str, Any]:
-    """Return a schedule as JSON, with its next five times and its newest runs."""
+def schedule_json(
+    schedule: ExportSchedule, *, now: datetime, runs: Sequence[ScheduleRun] | None = None
+) -> dict[str, Any]:
+    """Return a schedule as JSON, with its next five times and its newest runs. runs: where they are known already."""
+    shown = list(schedule.runs.all()[:10]) if runs is None else runs
     upcoming = next_times(rhythm_of(schedule), after=now) if schedule.enabled else []
     return {
         "id": str(schedule.pk),
@@ -90,7 +107,7 @@ def schedule_json(schedule: ExportSchedule, *, now: datetime, runs: int = 10) ->
         "notify_email": schedule.notify_email,
         "owner": schedule.owner.get_username() if schedule.owner else None,
         "next_times": [time.isoformat() for time in upcoming],
-        "runs": [run_json(run) for run in schedule.runs.all()[:runs]],
+        "runs": [run_json(run) for run in shown],
     }
 
 

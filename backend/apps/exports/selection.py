@@ -71,6 +71,19 @@ def read_selection(value: Any, *, user: User) -> Selection:  # noqa: ANN401  (JS
     return Selection(kind=kind, changed_only=changed_only, **found)
 
 
+def without_gone(value: Mapping[str, Any], *, user: User) -> tuple[Mapping[str, Any], int]:
+    """Return a stored selection without the projects of its list that the user cannot export any more; and how many.
+
+    Where nothing would be left of the list it stays as it is, and whoever reads it is told.
+    """
+    if value.get("kind") != "list":
+        return value, 0
+    listed = [UUID(text) for text in value["projects"]]
+    there = projects_with_right(user=user, right=Right.RUN).filter(pk__in=listed).order_by("pk")
+    kept = [str(pk) for pk in there.values_list("pk", flat=True)]
+    return ({**value, "projects": kept}, len(listed) - len(kept)) if kept else (value, 0)
+
+
 def stored_selection(value: Mapping[str, Any]) -> Selection:
     """Return a selection as `as_json` gave it."""
     return Selection(**{**value, "projects": tuple(value.get("projects", ()))})

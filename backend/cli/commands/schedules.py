@@ -68,13 +68,13 @@ def list_schedules(user: User = None, as_json: AsJson = False) -> None:
     setup_django()
     from django.utils import timezone
 
-    from backend.apps.exports.schedule_selectors import schedule_json, visible_schedules
+    from backend.apps.exports.schedule_selectors import schedules_json, visible_schedules
     from backend.cli.acting_user import acting_user
     from backend.cli.schedule_view import print_list
 
     found = list(visible_schedules(user=acting_user(user)))
     if as_json:
-        typer.echo(json.dumps([schedule_json(row, now=timezone.now(), runs=1) for row in found], indent=2))
+        typer.echo(json.dumps(schedules_json(found, now=timezone.now()), indent=2))
     elif not found:
         typer.echo('No schedules. Make one: repomill schedules create NAME --cron "0 2 * * *" --to zip')
     else:

@@ -6,11 +6,13 @@ from uuid import uuid4
 
 import pytest
 
-from backend.apps.exports.models import BulkExportItem, LastDelivery
+from backend.apps.exports.models import BulkExport, BulkExportItem, LastDelivery, ScheduleRun
 from backend.apps.exports.services import bulk_planning
 from backend.apps.exports.services.bulk_reports import item_row
+from backend.apps.exports.services.schedule_runs import do_round
 from backend.apps.projects.models import GeneratedProject
 from tests.unit.bulk.bulk_world import again, items_of
+from tests.unit.bulk.nightly import ZIP, moment, runs
 
 pytestmark = pytest.mark.django_db
 
@@ -52,3 +54,20 @@ def test_one_that_goes_while_its_item_waits_is_not_tried(world):
     projects[2].delete()
     world.work()
     assert items_of(bulk) == {"p0": "completed", "p1": "completed", "p2": "failed"}
+
+
+def test_one_of_a_schedules_list_that_goes_leaves_the_others_to_be_exported(world, nightly):
+    projects = world.projects(3)
+    listed = {"kind": "list", "projects": [project.slug for project in projects]}
+    nightly(export=ZIP | {"selection": listed})
+    projects[1].delete()
+    do_round(now=moment("2026-01-02T02:00"))
+    world.work()
+    do_round(now=moment("2026-01-02T02:01"))
+    assert runs() == [("01-02T02:00", "completed")]
+    assert items_of(BulkExport.objects.get()) == {"p0": "completed", "p2": "completed"}
+    assert (ScheduleRun.objects.get().result or {})["projects_gone"] == 1
+    for project in (projects[0], projects[2]):
+        project.delete()
+    do_round(now=moment("2026-01-03T02:00"))
+    assert (ScheduleRun.objects.get(status="failed").error or {})["code"] == "not_found"

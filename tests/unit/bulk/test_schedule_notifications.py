@@ -13,10 +13,11 @@ import pytest
 from django.core import mail
 
 from backend.apps.exports.models import ScheduleRun
-from backend.apps.exports.services.notifying import SIGNATURE, signing_key
+from backend.apps.exports.services.notifying import SIGNATURE, notify_about, signing_key
 from backend.apps.exports.services.schedule_runs import do_round
+from backend.apps.exports.services.schedules import change_schedule, create_schedule
 from backend.errors import RemoteRefused
-from tests.unit.bulk.nightly import moment, runs
+from tests.unit.bulk.nightly import ZIP, moment, runs
 
 pytestmark = pytest.mark.django_db
 
@@ -122,3 +123,33 @@ def test_the_mail_goes_out_whatever_the_other_way_does_and_once(world, nightly, 
     for minute in (20, 21):
         do_round(now=moment(f"2026-01-02T02:{minute}"))
     assert (len(receiver.got), len(mail.outbox)) == (4, 1)
+
+
+def failed_run(schedule, at, **more):
+    return ScheduleRun.objects.create(
+        schedule=schedule, due_at=at, status="failed", completed_at=at, error={"code": "x", "message": "y"}, **more
+    )
+
+
+def test_who_is_named_later_is_told_of_what_fails_from_then_on(nightly):
+    schedule = nightly()
+    for day in range(2, 12):
+        failed_run(schedule, moment(f"2026-01-{day:02}T02:00"))
+    schedule = change_schedule(schedule, notify_email=["ops@example.org"])
+    notify_about(now=moment("2026-01-12T12:00"))
+    assert mail.outbox == []
+    failed_run(schedule, moment("2026-01-13T02:00"))
+    notify_about(now=moment("2026-01-13T02:01"))
+    assert len(mail.outbox) == 1
+
+
+def test_those_who_do_not_answer_keep_nobody_else_waiting(world, nightly):
+    silent = nightly(notify_url="https://example.org/hook")
+    other = create_schedule(
+        owner=world.user, name="other", export=ZIP, cron="0 3 * * *", notify_email=["ops@example.org"]
+    )
+    for second in range(20):
+        failed_run(silent, moment(f"2026-01-02T02:00:{second:02}"), notify_failures=5)
+    failed_run(other, moment("2026-01-02T02:01"))
+    notify_about(now=moment("2026-01-02T02:02"))
+    assert [message.to for message in mail.outbox] == [["ops@example.org"]]

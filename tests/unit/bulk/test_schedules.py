@@ -15,6 +15,7 @@ from backend.apps.exports.services.retention import archive_generations
 from backend.apps.exports.services.schedule_runs import do_round, note_due
 from backend.apps.exports.services.schedules import (
     change_schedule,
+    create_schedule,
     delete_schedule,
     pause_schedule,
     resume_schedule,
@@ -22,8 +23,8 @@ from backend.apps.exports.services.schedules import (
 )
 from backend.apps.projects.models import GeneratedProject
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
-from backend.errors import Conflict, InvalidInput
-from tests.unit.bulk.nightly import moment, runs
+from backend.errors import Conflict, InvalidInput, RemoteRefused
+from tests.unit.bulk.nightly import ZIP, moment, runs
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +47,32 @@ def test_a_due_time_starts_one_bulk_export(world, nightly):
     assert runs() == [("01-02T02:00", "completed")]
     assert BulkExport.objects.get().status == "completed"
     assert ExportSchedule.objects.get().next_due_at == moment("2026-01-03T02:00")
+
+
+def test_an_interval_is_due_once_after_each_of_its_lengths(world):
+    made = create_schedule(owner=world.user, name="hourly", export=ZIP, interval_seconds=3600, catch_up="all")
+    begins = made.created_at
+    assert made.next_due_at == begins + timedelta(hours=1)
+    for seconds in (3600, 3605, 7200, 7205):
+        do_round(now=begins + timedelta(seconds=seconds))
+        world.work()
+    due = ScheduleRun.objects.order_by("due_at").values_list("due_at", flat=True)
+    assert list(due) == [begins + timedelta(hours=1), begins + timedelta(hours=2)]
+    assert not ScheduleRun.objects.filter(status="skipped").exists()
+
+
+def test_a_clock_that_was_far_ahead_and_is_set_right_leaves_no_schedule_behind(world, nightly):
+    world.projects(1)
+    nightly()
+    do_round(now=moment("2031-05-05T12:00"))
+    assert ExportSchedule.objects.get().next_due_at == moment("2031-05-06T02:00")
+    do_round(now=moment("2026-01-02T12:00"))
+    assert ExportSchedule.objects.get().next_due_at == moment("2026-01-03T02:00")
+    do_round(now=moment("2026-01-03T02:00"))
+    assert ScheduleRun.objects.filter(due_at=moment("2026-01-03T02:00")).exists()
+    # Another host's clock that is a little behind takes nothing back.
+    do_round(now=moment("2026-01-03T01:59"))
+    assert ExportSchedule.objects.get().next_due_at == moment("2026-01-04T02:00")
 
 
 def test_two_beats_start_nothing_twice(world, nightly):
@@ -85,6 +112,27 @@ def test_a_worker_that_is_lost_between_the_steps_leaves_them_to_the_next_round(w
     assert not BulkExport.objects.exists()
     do_round(now=now)
     assert BulkExport.objects.count() == 1
+
+
+def test_what_goes_wrong_with_one_schedule_holds_up_no_other(world, nightly, monkeypatch):
+    world.projects(1)
+    nightly(keep_last=1)
+    other = create_schedule(owner=world.user, name="other", export=ZIP, cron="0 3 * * *")
+    ExportSchedule.objects.filter(pk=other.pk).update(next_due_at=moment("2026-01-02T03:00"))
+
+    def refuse(schedule, now):
+        raise PermissionError("the storage takes nothing away")
+
+    monkeypatch.setattr(schedule_runs, "prune_archives", refuse)
+    do_round(now=moment("2026-01-02T02:00"))
+    world.work()
+    with pytest.raises(PermissionError):
+        do_round(now=moment("2026-01-02T03:00"))
+    assert runs() == [("01-02T02:00", "running"), ("01-02T03:00", "running")]
+    BulkExport.objects.filter(name="nightly").update(completed_at=moment("2026-01-02T02:01"))
+    do_round(now=moment("2026-01-02T03:02"))
+    ended = ScheduleRun.objects.get(status="failed")
+    assert (ended.schedule.name, (ended.error or {})["code"]) == ("nightly", "archives_not_removed")
 
 
 @pytest.mark.parametrize(
@@ -158,6 +206,22 @@ def test_pause_resume_and_run_now(world, nightly):
     assert BulkExport.objects.get().schedule is None
 
 
+def test_what_waits_its_turn_is_given_up_with_the_pause(world, nightly):
+    world.projects(1)
+    schedule = nightly(overlap="queue")
+    do_round(now=moment("2026-01-02T02:00"))
+    do_round(now=moment("2026-01-03T02:00"))
+    assert [status for _, status in runs()] == ["running", "queued"]
+    by_hand = run_now(schedule)
+    pause_schedule(schedule)
+    world.work()
+    for minute in (1, 2, 3):
+        do_round(now=moment(f"2026-01-03T02:0{minute}"))
+    assert [status for _, status in runs()] == ["completed", "skipped", "running"]
+    assert ScheduleRun.objects.get(status="running") == by_hand
+    assert "paused" in ScheduleRun.objects.get(status="skipped").reason
+
+
 def test_an_owner_who_has_left_fails_the_run_visibly(world, nightly):
     nightly()
     User.objects.update(is_active=False)
@@ -193,6 +257,46 @@ def test_retention_of_archives(world, nightly, keep, left):
     assert [Path(path).exists() for path in paths] == [False] * (4 - left) + [True] * left
     assert RepositoryExport.objects.count() == 4
     assert RepositoryExport.objects.exclude(archive_path="").count() == left
+
+
+def nights(world, project, texts):
+    """Let a night pass for each text, and return the paths of what was delivered of the project; "" changes nothing."""
+    paths = []
+    for day, text in enumerate(texts, 2):
+        now = moment(f"2026-01-0{day}T02:00")
+        if text:
+            world.generate(project, text)
+        do_round(now=now)
+        world.work()
+        RepositoryExport.objects.filter(completed_at__gt=moment("2026-02-01T00:00")).update(completed_at=now)
+        do_round(now=now + timedelta(minutes=1))
+        of_it = RepositoryExport.objects.filter(generated_project__project=project)
+        paths.append(of_it.order_by("-completed_at")[0].archive_path)
+    return paths
+
+
+@pytest.mark.parametrize(("keep", "left"), [({"keep_last": 3}, 3), ({"keep_last": 2}, 2), ({"keep_days": 4}, 2)])
+def test_an_archive_that_is_delivered_again_is_one_archive(world, nightly, keep, left):
+    (project,) = world.projects(1)
+    nightly(**keep)
+    paths = nights(world, project, ["# a", "# b", "# c", "", ""])
+    assert len(set(paths)) == 3
+    assert [Path(path).exists() for path in paths[:3]] == [False] * (3 - left) + [True] * left
+
+
+def test_a_project_that_always_fails_leaves_the_archives_of_the_others_to_the_retention(world, nightly):
+    project, broken = world.projects(2)
+    nightly(keep_last=1)
+
+    def refuse_one(claimed):
+        if claimed.method == "bulk.deliver" and claimed.project_id == broken.pk:
+            raise RemoteRefused("no")
+        return world.real(claimed)
+
+    world.service = refuse_one
+    paths = nights(world, project, ["# a", "# b", "# c"])
+    assert {status for _, status in runs()} == {"failed"}
+    assert [Path(path).exists() for path in paths] == [False, False, True]
 
 
 def test_old_generations_are_archived_unless_they_are_used(world):
@@ -272,6 +376,9 @@ def test_an_execution_that_runs_keeps_its_generation(world):
         ({"overlap": "maybe"}, "overlap"),
         ({"catch_up": "some"}, "catch_up"),
         ({"keep_last": 0}, "keep_last"),
+        ({"keep_last": 3_000_000_000}, "keep_last"),
+        ({"keep_days": 1_000_000}, "keep_days"),
+        ({"catch_up_seconds": 3_600_000_000}, "catch_up_seconds"),
         ({"notify_url": "http://169.254.169.254/x"}, "notify_url"),
         ({"notify_url": "https://user:pw@example.org/"}, "notify_url"),
         ({"notify_email": ["nobody"]}, "notify_email"),

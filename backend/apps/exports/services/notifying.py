@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.mail import send_mail
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.crypto import salted_hmac
 
 from backend.apps.exports.schedule_models import ExportSchedule, ScheduleRun
@@ -26,6 +26,8 @@ from backend.errors import RepomillError
 SIGNATURE = "X-Repomill-Signature"
 MOST_TRIES = 6
 FIRST_PAUSE = timedelta(seconds=30)
+NEWS = timedelta(hours=1)
+"""What failed longer ago is no news, to somebody who was named since. The tries take a quarter of that."""
 SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
@@ -44,13 +46,14 @@ def signature(body: bytes, *, key: str, seconds: int) -> str:
 def notify_about(*, now: datetime) -> None:
     """Send what is to be told of failed runs and has not been told yet."""
     failed = ScheduleRun.objects.filter(
-        status=ScheduleRun.Status.FAILED, notified_at=None, notify_failures__lt=MOST_TRIES
+        status=ScheduleRun.Status.FAILED, notified_at=None, completed_at__gt=now - NEWS
     ).exclude(schedule__notify_url="", schedule__notify_email=[])
-    failed = failed.select_related("schedule", "bulk_export")
+    # Those whose pause is over alone: what has to wait stands in nobody's way.
+    due = Q()
+    for tries in range(MOST_TRIES):
+        due |= Q(notify_failures=tries, completed_at__lte=now - FIRST_PAUSE * (2**tries - 1))
+    failed = failed.filter(due).select_related("schedule", "bulk_export")
     for run in failed.order_by("completed_at")[:20]:
-        pause = FIRST_PAUSE * (2**run.notify_failures - 1)
-        if run.completed_at is None or run.completed_at + pause > now:
-            continue
         # Whoever gets this try has it alone; one that is lost with its worker is the next one's.
         mine = ScheduleRun.objects.filter(pk=run.pk, notified_at=None, notify_failures=run.notify_failures)
         if mine.update(notify_failures=F("notify_failures") + 1) and _told_by_all(run, now=now):

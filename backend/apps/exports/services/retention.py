@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Window
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
@@ -34,7 +34,7 @@ def prune_archives(schedule: ExportSchedule, *, now: datetime, limit: int = AT_O
     """Remove archives that the schedule delivered and does not keep. Returns how many, at most `limit`.
 
     An archive is kept that is among the project's last `keep_last`, or younger than `keep_days`; without either of
-    the two numbers everything is.
+    the two numbers everything is. One that was delivered several times is one archive, as old as its last delivery.
     """
     if schedule.keep_last is None and schedule.keep_days is None:
         return 0
@@ -42,18 +42,23 @@ def prune_archives(schedule: ExportSchedule, *, now: datetime, limit: int = AT_O
         pk__in=BulkExportItem.objects.filter(bulk_export__schedule=schedule).exclude(export=None).values("export"),
         status=_Export.COMPLETED,
     ).exclude(archive_path="")
-    newest_first = [F("completed_at").desc(), F("created_at").desc()]
-    ranked = delivered.annotate(
-        rank=Window(RowNumber(), partition_by=F("generated_project__project"), order_by=newest_first)
+    archives = delivered.order_by().values("generated_project__project", "generated_project", "export_type")
+    archives = archives.annotate(last=Max("completed_at"), recorded=Max("created_at")).annotate(
+        rank=Window(
+            RowNumber(),
+            partition_by=F("generated_project__project"),
+            order_by=[F("last").desc(), F("recorded").desc()],
+        )
     )
-    # A query of its own: another condition beside the rank would be asked first, and the rank be that among the rest.
-    beyond = ranked.filter(rank__gt=max(1, schedule.keep_last or 1))
-    old = RepositoryExport.objects.filter(pk__in=beyond.values("pk"))
-    if schedule.keep_days is not None:
-        old = old.filter(completed_at__lt=now - timedelta(days=schedule.keep_days))
+    beyond = archives.filter(rank__gt=max(1, schedule.keep_last or 1)).order_by("last")
     removed = 0
-    for export in old.order_by("completed_at")[:limit]:
-        _remove_archive(export)
+    for archive in beyond[:limit]:
+        # Not in the query: another condition beside the rank would be asked first, and the rank be that among the rest.
+        if schedule.keep_days is not None and archive["last"] >= now - timedelta(days=schedule.keep_days):
+            break
+        same = {name: archive[name] for name in ("generated_project", "export_type")}
+        for export in delivered.filter(**same):
+            _remove_archive(export)
         removed += 1
     return removed
 

@@ -9,14 +9,16 @@ twice, and a worker that is lost between two of these steps leaves the rest to t
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 
 from backend.apps.exports.bulk_models import BulkExport
 from backend.apps.exports.due_times import decide_due, due_after
 from backend.apps.exports.schedule_models import ExportSchedule, ScheduleRun
+from backend.apps.exports.selection import without_gone
 from backend.apps.exports.services.bulk_exports import cancel_bulk_export, start_bulk_export
 from backend.apps.exports.services.notifying import notify_about
 from backend.apps.exports.services.retention import AT_ONCE, archive_generations, prune_archives
@@ -25,24 +27,48 @@ from backend.errors import Conflict, PermissionRefused, RepomillError
 
 LATE = timedelta(minutes=5)
 """A start that is no later than this is on time: a restart is no downtime."""
+CLOCKS_DIFFER = timedelta(hours=1)
+"""By so much at most. What is due after later than that was worked out by a clock that went wrong."""
+PATIENCE = timedelta(hours=1)
+"""For so long it is tried to remove what is not kept any more; then the run ends, and the next one tries again."""
+NOT_REMOVED = {
+    "code": "archives_not_removed",
+    "message": "What is not kept any more could not be removed; the worker's log says why.",
+    "retryable": True,
+}
 Status = ScheduleRun.Status
 BULK = BulkExport.Status
 _ENDS = {BULK.COMPLETED: Status.COMPLETED, BULK.FAILED: Status.FAILED, BULK.CANCELLED: Status.CANCELLED}
+Row = TypeVar("Row", ExportSchedule, ScheduleRun)
 logger = logging.getLogger(__name__)
 
 
 def do_round(*, now: datetime) -> None:
-    """Do one round. Safe to run at the same time in many places."""
-    for schedule in ExportSchedule.objects.filter(enabled=True, next_due_at=None):
-        _first_time(schedule, now=now)
-    for schedule in ExportSchedule.objects.filter(enabled=True, next_due_at__lte=now):
-        note_due(schedule, now=now)
-    for run in ScheduleRun.objects.filter(status=Status.RUNNING).select_related("schedule", "bulk_export"):
-        _settle(run, now=now)
+    """Do one round. Safe to run at the same time in many places.
+
+    What goes wrong with one schedule holds up no other: the round goes on, and raises the first of it at its end.
+    """
+    faults: list[Exception] = []
+    schedules = ExportSchedule.objects.filter(enabled=True)
+    _each(schedules.filter(next_due_at=None), _first_time, now=now, faults=faults)
+    _each(schedules.filter(next_due_at__gt=now + CLOCKS_DIFFER), _set_right, now=now, faults=faults)
+    _each(schedules.filter(next_due_at__lte=now), note_due, now=now, faults=faults)
+    running = ScheduleRun.objects.filter(status=Status.RUNNING).select_related("schedule", "bulk_export")
+    _each(running, _settle, now=now, faults=faults)
     queued = ScheduleRun.objects.filter(status=Status.QUEUED).select_related("schedule", "schedule__owner")
-    for run in queued.order_by("due_at", "pk"):
-        _begin(run, now=now)
+    _each(queued.order_by("due_at", "pk"), _begin, now=now, faults=faults)
     notify_about(now=now)
+    if faults:
+        raise faults[0]
+
+
+def _each(rows: Iterable[Row], work: Callable[..., object], *, now: datetime, faults: list[Exception]) -> None:
+    for row in rows:
+        try:
+            work(row, now=now)
+        except Exception as error:
+            logger.exception("%s of the schedule %s failed", work.__name__.strip("_"), getattr(row, "schedule", row))
+            faults.append(error)
 
 
 def note_due(schedule: ExportSchedule, *, now: datetime) -> bool:
@@ -88,6 +114,18 @@ def _first_time(schedule: ExportSchedule, *, now: datetime) -> None:
     )
 
 
+def _set_right(schedule: ExportSchedule, *, now: datetime) -> None:
+    """Have a schedule due when it is, where a clock that was far ahead has moved it on beyond that."""
+    rhythm = rhythm_of(schedule)
+    if schedule.next_due_at is None or schedule.next_due_at <= due_after(rhythm, now + CLOCKS_DIFFER):
+        return
+    logger.warning("schedule %s: the clock had been ahead; it is due again as it says", schedule.name)
+    same = ExportSchedule.objects.filter(pk=schedule.pk, enabled=True, next_due_at=schedule.next_due_at).filter(
+        cron=schedule.cron, interval_seconds=schedule.interval_seconds, time_zone=schedule.time_zone
+    )
+    same.update(next_due_at=due_after(rhythm, now))
+
+
 def _begin(run: ScheduleRun, *, now: datetime) -> None:
     """Start a run, or let it wait, or give it up, as the schedule's overlap rule says."""
     schedule = run.schedule
@@ -129,12 +167,17 @@ def _start(run: ScheduleRun) -> BulkExport:
         raise PermissionRefused(
             "The owner of the schedule is no longer active.", hint="Make it anew for somebody who is."
         )
+    # One project that was deleted is no reason to leave out the others.
+    selection, gone = without_gone(schedule.export["selection"], user=schedule.owner)
+    if gone:
+        result = {"archives_removed": 0, "projects_gone": gone}
+        ScheduleRun.objects.filter(pk=run.pk, status=Status.RUNNING).update(result=result)
     return start_bulk_export(
         user=schedule.owner,
         key=f"schedule:{schedule.pk}:{run.due_at.isoformat()}",
         name=schedule.name,
         schedule_id=schedule.pk,
-        **schedule.export,
+        **{**schedule.export, "selection": selection},
     )
 
 
@@ -165,7 +208,15 @@ def _settle(run: ScheduleRun, *, now: datetime) -> None:
         return
     if bulk.status not in _ENDS:
         return
-    removed = prune_archives(run.schedule, now=now) if bulk.status == BULK.COMPLETED else 0
+    try:
+        # However it has ended: what was delivered counts for each project, and one that always fails holds up no other.
+        removed = prune_archives(run.schedule, now=now)
+    except Exception:
+        if bulk.completed_at is None or now - bulk.completed_at < PATIENCE:
+            raise
+        logger.exception("schedule %s: old archives cannot be removed", run.schedule.name)
+        _end(run, Status.FAILED, now=now, error=NOT_REMOVED)
+        return
     result: dict[str, Any] = run.result or {"archives_removed": 0}
     result["archives_removed"] += removed
     ScheduleRun.objects.filter(pk=run.pk, status=Status.RUNNING).update(result=result)

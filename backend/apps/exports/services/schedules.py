@@ -21,7 +21,8 @@ from backend.origins import objection, read_web_address
 
 Overlap = ExportSchedule.Overlap
 CatchUp = ExportSchedule.CatchUp
-MOST = 100_000
+MOST = {"catch_up_seconds": 2_147_483_647, "keep_last": 2_147_483_647, "keep_days": 36_500}
+"""What a column holds, and how far back a date can lie."""
 
 
 def create_schedule(
@@ -64,10 +65,12 @@ def create_schedule(
         notify_email=list(notify_email),
     )
     _check(schedule)
-    schedule.next_due_at = due_after(rhythm_of(schedule), timezone.now())
     try:
         with transaction.atomic():
             schedule.save(force_insert=True)
+            # An interval counts from the time that was written just now, and not from a moment before it.
+            schedule.next_due_at = due_after(rhythm_of(schedule), schedule.created_at)
+            schedule.save(update_fields=["next_due_at"])
     except IntegrityError:
         raise _taken(name) from None
     return schedule
@@ -116,9 +119,16 @@ def rhythm_of(schedule: ExportSchedule) -> Rhythm:
 
 
 def pause_schedule(schedule: ExportSchedule) -> ExportSchedule:
-    """Let it start nothing by itself; what runs goes on. Raises Conflict where it is paused."""
-    if not ExportSchedule.objects.filter(pk=schedule.pk, enabled=True).update(enabled=False, next_due_at=None):
-        raise Conflict("The schedule is paused already.", hint="Let it go on with: repomill schedules resume")
+    """Let it start nothing by itself; what runs goes on, and what waits for its end is given up.
+
+    Raises Conflict where it is paused.
+    """
+    with transaction.atomic():
+        if not ExportSchedule.objects.filter(pk=schedule.pk, enabled=True).update(enabled=False, next_due_at=None):
+            raise Conflict("The schedule is paused already.", hint="Let it go on with: repomill schedules resume")
+        ScheduleRun.objects.filter(schedule=schedule, status=ScheduleRun.Status.QUEUED, by_hand=False).update(
+            status=ScheduleRun.Status.SKIPPED, completed_at=timezone.now(), reason="The schedule was paused."
+        )
     return _again(schedule)
 
 
@@ -160,10 +170,10 @@ def _check(schedule: ExportSchedule) -> None:
     if schedule.catch_up not in CatchUp.values:
         raise InvalidInput("There is no such rule.", field="catch_up", expected=CatchUp.values)
     _check_listeners(schedule)
-    for field in ("catch_up_seconds", "keep_last", "keep_days"):
+    for field, most in MOST.items():
         value = getattr(schedule, field)
-        if value is not None and not (isinstance(value, int) and 1 <= value <= MOST * 86_400):
-            raise InvalidInput("It is a number above 0.", field=field, expected="a number above 0")
+        if value is not None and not (isinstance(value, int) and 1 <= value <= most):
+            raise InvalidInput("It is out of range.", field=field, expected=f"a number from 1 to {most:,}")
     if schedule.catch_up_seconds is None:
         raise InvalidInput("It is a number above 0.", field="catch_up_seconds", expected="a number above 0")
     if schedule.owner is not None:
