@@ -16,7 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
-from backend.apps.exports.bulk_selectors import items_after, progress_of, progress_words, standing_word
+from backend.apps.exports.bulk_selectors import (
+    items_after,
+    progress_of,
+    progress_of_each,
+    progress_words,
+    standing_word,
+)
 from backend.apps.exports.services.bulk_forecast import Outlook
 from backend.apps.exports.services.bulk_reports import FORMATS, report, summary
 from backend.cli.execution_view import MARKS, seconds
@@ -31,6 +37,13 @@ MOST_FAILURES = 20
 def bulk_json(bulk: BulkExport) -> dict[str, Any]:
     """Return a bulk export as JSON, without its items."""
     return summary(bulk, now=timezone.now())
+
+
+def bulks_json(rows: Sequence[BulkExport]) -> list[dict[str, Any]]:
+    """Return bulk exports as JSON; how far each is costs two queries for all of them."""
+    now = timezone.now()
+    progress = progress_of_each(rows, now=now)
+    return [summary(row, now=now, progress=progress[row.pk]) for row in rows]
 
 
 def outlook_lines(found: Outlook) -> list[str]:
@@ -53,9 +66,10 @@ def print_list(rows: Sequence[BulkExport]) -> None:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("", "id", "name", "to", "status", "done", "failed", "skipped", "started", "took"):
         table.add_column(name, no_wrap=True, min_width=8 if name == "id" else None)
+    progress = progress_of_each(rows, now=timezone.now())
     for row in rows:
         mark, style = _mark(row)
-        counted = progress_of(row, now=timezone.now())
+        counted = progress[row.pk]
         took = seconds((row.completed_at or timezone.now()) - row.started_at) if row.started_at else ""
         table.add_row(
             Text(mark, style),
@@ -126,8 +140,11 @@ def write_report(bulk: BulkExport, *, format: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.writelines(parts)
         return
-    with output.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(parts)
+    try:
+        with output.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(parts)
+    except OSError as error:
+        raise InvalidInput(f"{output} cannot be written: {error.strerror}.", field="--output") from error
     Console(stderr=True).print(f"Wrote {output}.")
 
 

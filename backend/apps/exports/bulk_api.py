@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from backend.api.views import ApiViewSet
 from backend.apps.authentication.requests import user_of
 from backend.apps.authentication.roles import Scope
-from backend.apps.exports.bulk_items import items_of
+from backend.apps.exports.bulk_items import item_standing, items_of, with_tasks
 from backend.apps.exports.bulk_models import BulkExport
 from backend.apps.exports.bulk_selectors import find_bulk_export, progress_of_each, visible_bulk_exports
 from backend.apps.exports.bulk_serializers import (
@@ -81,8 +81,9 @@ class BulkExportViewSet(ApiViewSet):
     def items(self, request: Request, bulk_export_id: UUID) -> Response:
         """List what became of each project, in order."""
         wanted = self.filters(request, ItemFilters)
-        found = self.paginate_queryset(items_of(self._found(request, bulk_export_id), **wanted))
-        return self.get_paginated_response([item_row(item) for item in found or []])
+        found = self.paginate_queryset(with_tasks(items_of(self._found(request, bulk_export_id), **wanted)))
+        # Between two rounds an item does not say yet how its task has ended.
+        return self.get_paginated_response([item_row(item) | {"status": item_standing(item)} for item in found or []])
 
     @extend_schema(
         summary="Download a bulk export's report",

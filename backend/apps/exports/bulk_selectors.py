@@ -111,6 +111,8 @@ def _progress(
 ) -> Progress:
     over = sum(counts[status] for status in _OVER)
     planning = bulk.status == BulkExport.Status.PENDING
+    # What is in doubt counts as over, and may be under way again, where a person has it tried once more.
+    most = 99 if bulk.status == BulkExport.Status.RUNNING and counts[Item.IN_DOUBT] else 100
     total = max(bulk.total, over + counts[Item.IN_FLIGHT] + counts[Item.PENDING])
     rate = _rate(bulk, worked, now=now)
     left = counts[Item.IN_FLIGHT] + counts[Item.PENDING]
@@ -123,7 +125,7 @@ def _progress(
         cancelled=counts[Item.CANCELLED],
         in_flight=counts[Item.IN_FLIGHT],
         waiting=counts[Item.PENDING],
-        percent=0 if planning else percent_of(over, total),
+        percent=0 if planning else min(percent_of(over, total), most),
         rate=rate,
         ends_at=now + timedelta(seconds=left / rate) if rate and left and _goes_on(bulk) else None,
     )

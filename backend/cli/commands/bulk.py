@@ -79,11 +79,11 @@ def list_bulk_exports(
     setup_django()
     from backend.apps.exports.bulk_selectors import visible_bulk_exports
     from backend.cli.acting_user import acting_user
-    from backend.cli.bulk_view import bulk_json, print_list
+    from backend.cli.bulk_view import bulks_json, print_list
 
     found = list(visible_bulk_exports(user=acting_user(user))[:limit])
     if as_json:
-        typer.echo(json.dumps([bulk_json(row) for row in found], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(bulks_json(found), indent=2, ensure_ascii=False))
     elif not found:
         typer.echo("No bulk exports. Start one: repomill bulk start --to zip")
     else:

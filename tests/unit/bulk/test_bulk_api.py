@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from backend.apps.authentication.models import User
 from backend.apps.exports.models import BulkExport, ExportSchedule
+from backend.apps.workflows.execution.run import execute
 
 pytestmark = pytest.mark.django_db
 BULK, SCHEDULES = "/api/v1/bulk-exports/", "/api/v1/export-schedules/"
@@ -51,6 +52,28 @@ def test_from_plan_to_report(client, world):
     lines = client.get(f"{where}report/", {"report": "csv"})
     assert (lines["Content-Type"], len(b"".join(lines.streaming_content).splitlines())) == ("text/csv", 4)
     assert client.get(BULK).data["count"] == 1
+
+
+def test_an_item_says_how_its_task_has_ended_before_the_next_round(client, world):
+    world.projects(2)
+    where = client.post(BULK, WISH)["Location"]
+    world.work(1)
+    execute(world.messages.popleft(), service=world.real, worker="w1")
+    for status in ("completed", "in_flight"):
+        rows = client.get(f"{where}items/", {"status": status}).data["results"]
+        assert [row["status"] for row in rows] == [status]
+
+
+def test_a_list_of_schedules_costs_the_same_for_many(client, world, django_assert_num_queries):
+    for number in range(4):
+        wish = {"name": f"s{number}", "cron": "0 2 * * *", "export": WISH}
+        assert client.post(f"{client.post(SCHEDULES, wish)['Location']}run/").status_code == 202
+        with CaptureQueriesContext(connection) as cost:
+            rows = client.get(SCHEDULES).data["results"]
+        assert [len(row["runs"]) for row in rows] == [1] * (number + 1)
+        if number == 0:
+            one = len(cost)
+    assert len(cost) == one
 
 
 def test_a_list_of_bulk_exports_costs_the_same_for_many(client, world, django_assert_num_queries):

@@ -18,7 +18,7 @@ from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.services import bulk_archives
 from backend.apps.exports.services.bulk_advance import advance, advance_all
 from backend.apps.exports.services.bulk_archives import deliver_together
-from backend.apps.exports.services.bulk_exports import retry_bulk_export
+from backend.apps.exports.services.bulk_exports import cancel_bulk_export, retry_bulk_export
 from backend.apps.projects.models import Archive, GeneratedProject, Project
 from backend.apps.projects.services import archive_storage, packaging
 from backend.apps.workflows.execution.claim import claim
@@ -109,6 +109,21 @@ def test_one_that_cannot_be_delivered_has_no_company(world, monkeypatch):
     world.work()
     assert again(bulk).status == "completed"
     assert RepositoryExport.objects.filter(status="completed").count() == 4
+
+
+def test_one_that_is_cancelled_and_not_delivered_together_ends_at_once(world, monkeypatch):
+    world.projects(3)
+    bulk = world.start()
+    world.work(1)
+
+    def cancelled_meanwhile(found, deliveries):
+        cancel_bulk_export(again(found))
+        return set()
+
+    monkeypatch.setattr("backend.apps.exports.services.bulk_archives._deliver", cancelled_meanwhile)
+    world.work()
+    assert again(bulk).status == "cancelled"
+    assert set(items_of(bulk).values()) == {"cancelled"}
 
 
 def test_a_key_that_somebody_else_has_used_costs_its_company_nothing(world):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from backend.apps.authentication.models import User
 from backend.apps.exports.models import BulkExport
@@ -106,3 +108,30 @@ def test_pause_resume_cancel(cli, world):
 def test_what_is_wrong(cli, words, code, said):
     assert said in cli(*words, code=code)
     assert not BulkExport.objects.exists()
+
+
+def test_a_list_costs_the_same_for_many(cli, world):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            cli("list")
+            cli("list", "--json")
+        return len(seen)
+
+    world.projects(1)
+    world.start()
+    world.work()
+    one = queries()
+    for _ in range(3):
+        world.start()
+        world.work()
+    assert queries() == one
+
+
+def test_a_report_that_cannot_be_written_is_no_fault_of_ours(cli, world, tmp_path):
+    world.start()
+    told = cli("report", "last", "-o", str(tmp_path / "missing" / "report.csv"), code=3)
+    assert "No such file or directory" in told
+
+
+def test_a_key_is_no_longer_than_the_database_takes(cli, world):
+    assert "too long" in cli("start", "--key", "k" * 201, code=3)

@@ -8,6 +8,8 @@ import pytest
 from django.utils import timezone
 
 from backend.apps.authentication.models import User
+from backend.apps.credentials.secret import Secret
+from backend.apps.credentials.services.keeping import add_credential
 from backend.apps.exports.models import BulkExport, BulkExportItem, LastDelivery, RepositoryExport
 from backend.apps.exports.services.bulk_advance import advance, advance_all
 from backend.apps.exports.services.bulk_exports import (
@@ -16,12 +18,13 @@ from backend.apps.exports.services.bulk_exports import (
     resume_bulk_export,
     retry_bulk_export,
 )
+from backend.apps.exports.services.bulk_forecast import outlook
 from backend.apps.projects.models import ProjectLabel, ProjectMembership
 from backend.apps.workflows.execution.claim import claim
 from backend.apps.workflows.execution.reconcile import reconcile
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.services import resolve_task
-from backend.errors import Conflict, InDoubt, InvalidInput, NotFound, RemoteRefused
+from backend.errors import Conflict, InDoubt, InvalidInput, NotFound, RateLimited, RemoteRefused
 from tests.unit.bulk.bulk_world import again, items_of, tasks_in_flight
 
 pytestmark = pytest.mark.django_db
@@ -158,6 +161,28 @@ def test_pause_holds_back_what_waits_and_resume_goes_on(world):
     assert RepositoryExport.objects.count() == 6
 
 
+def test_what_ran_at_the_pause_and_waits_for_a_limit_since_is_held_back_too(world):
+    world.projects(2)
+    bulk = world.start(window=2)
+    world.work(1)
+
+    def meet_a_limit(claimed):
+        pause_bulk_export(again(bulk))
+        raise RateLimited("later", retry_after=0.0)
+
+    world.service = meet_a_limit
+    world.work(1)
+    world.service = world.real
+    advance_all(now=timezone.now())
+    reconcile(now=timezone.now() + timedelta(hours=1))
+    world.work()
+    assert set(items_of(bulk).values()) == {"pending"}
+    assert not RepositoryExport.objects.exists()
+    resume_bulk_export(again(bulk))
+    world.work()
+    assert again(bulk).status == "completed"
+
+
 def test_cancel_ends_what_waits(world):
     world.projects(6)
     bulk = world.start(window=3)
@@ -224,6 +249,25 @@ def test_what_is_in_doubt_is_not_repeated(world):
     task = TaskExecution.objects.get(method="bulk.deliver")
     resolve_task(task_id=task.pk, user=world.user, outcome="done", result=None)
     retry_bulk_export(again(bulk))
+    assert (again(bulk).status, items_of(bulk)) == ("completed", {"p0": "completed"})
+
+
+def test_what_was_in_doubt_goes_on_at_once_when_a_person_has_it_tried_once_more(world):
+    world.projects(1)
+    bulk = world.start()
+    world.work(1)
+
+    def doubt(claimed):
+        raise InDoubt("lost answer")
+
+    world.service = doubt
+    world.work()
+    world.service = world.real
+    task = TaskExecution.objects.get(method="bulk.deliver")
+    resolve_task(task_id=task.pk, user=world.user, outcome="retry", result=None)
+    retry_bulk_export(again(bulk))
+    assert (again(bulk).status, items_of(bulk)) == ("running", {"p0": "in_flight"})
+    world.work()
     assert (again(bulk).status, items_of(bulk)) == ("completed", {"p0": "completed"})
 
 
@@ -294,6 +338,18 @@ def test_what_is_wrong_is_said_and_starts_nothing(world, wanted, field):
     assert refused.value.place["field"] == field
     assert not BulkExport.objects.exists()
     assert not TaskExecution.objects.exists()
+
+
+def test_a_plan_takes_a_credential_that_is_shared_with_a_project(world):
+    owner, author = (User.objects.create_user(name) for name in ("ada", "bob"))
+    project = world.project("p0", owner=owner)
+    ProjectMembership.objects.create(project=project, user=author, role="author")
+    add_credential(user=owner, name="team-bot", host="github", secret=Secret("ghp_x"), project_id=project.pk)
+    wish = {"selection": {"kind": "all"}, "export_type": "github"}
+    where = {"credential": "team-bot", "repository_name": "backup-{slug}"}
+    assert outlook(user=author, now=timezone.now(), destination=where, **wish).deliveries == 1
+    with pytest.raises(NotFound, match="no credential"):
+        outlook(user=author, now=timezone.now(), destination=where | {"credential": "other"}, **wish)
 
 
 def test_repositories_are_named_by_the_pattern(world, tmp_path):

@@ -10,9 +10,9 @@ from django.utils import timezone
 from backend.apps.exports.models import BulkExport, BulkExportItem
 from backend.apps.exports.services import bulk_planning
 from backend.apps.exports.services.bulk_advance import advance, advance_all
-from backend.apps.exports.services.bulk_exports import cancel_bulk_export, retry_bulk_export
+from backend.apps.exports.services.bulk_exports import cancel_bulk_export, pause_bulk_export, retry_bulk_export
 from backend.apps.projects.models import Project
-from backend.errors import InvalidInput
+from backend.errors import InvalidInput, RemoteRefused
 from tests.unit.bulk.bulk_world import again, items_of, tasks_in_flight
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +83,24 @@ def test_planning_that_fails_is_told_and_tried_again(world):
     world.work()
     advance_all(now=timezone.now())
     assert (again(bulk).status, (again(bulk).error or {})["message"]) == ("failed", "no")
+    world.service = world.real
+    retry_bulk_export(again(bulk))
+    world.work()
+    assert again(bulk).status == "completed"
+
+
+def test_one_whose_planning_failed_while_it_was_paused_is_tried_again_and_not_paused(world):
+    world.projects(2)
+    bulk = world.start()
+    pause_bulk_export(again(bulk))
+
+    def refuse(claimed):
+        raise RemoteRefused("no")
+
+    world.service = refuse
+    world.work()
+    advance_all(now=timezone.now())
+    assert (again(bulk).status, again(bulk).paused_at) == ("failed", None)
     world.service = world.real
     retry_bulk_export(again(bulk))
     world.work()

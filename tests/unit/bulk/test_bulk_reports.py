@@ -19,7 +19,8 @@ from backend.apps.exports.bulk_selectors import find_bulk_export, percent_of, pr
 from backend.apps.exports.models import BulkExport, BulkExportItem
 from backend.apps.exports.services.bulk_advance import advance, advance_all
 from backend.apps.exports.services.bulk_reports import report
-from backend.errors import Conflict, NotFound, RemoteRefused
+from backend.apps.workflows.services import resolve_task
+from backend.errors import Conflict, InDoubt, NotFound, RemoteRefused
 from tests.unit.bulk.bulk_world import again
 
 
@@ -70,6 +71,34 @@ def test_a_round_in_the_middle_of_counting_takes_nothing_away(world, monkeypatch
         during = progress_of(read, now=timezone.now()).done
     assert before == 3
     assert during >= before
+
+
+def test_what_was_in_doubt_and_is_tried_once_more_is_not_over(world):
+    world.projects(2)
+    bulk = world.start()
+    world.work(1)
+    doubted = world.messages[0]
+
+    def doubt(claimed):
+        raise InDoubt("lost answer")
+
+    world.service = doubt
+    world.work(1)
+    world.service = world.real
+    other = world.messages.popleft()
+    advance_all(now=timezone.now())
+    resolve_task(task_id=doubted, user=world.user, outcome="retry", result=None)
+    once_more = world.messages.popleft()
+    world.messages.append(other)
+    world.work()
+    advance_all(now=timezone.now())
+    assert again(bulk).status == "running"
+    assert progress_of(again(bulk), now=timezone.now()).percent < 100
+    world.messages.append(once_more)
+    world.work()
+    advance_all(now=timezone.now())
+    assert again(bulk).status == "completed"
+    assert progress_of(again(bulk), now=timezone.now()).percent == 100
 
 
 def test_the_expected_end(world):

@@ -22,7 +22,7 @@ from backend.apps.exports.services.bulk_archives import needs_message
 from backend.apps.exports.services.bulk_settling import settle
 from backend.apps.workflows.execution.statements import as_value, run
 from backend.apps.workflows.models import TaskExecution
-from backend.apps.workflows.services.fan_out import Call, enqueue_calls, take_up_again
+from backend.apps.workflows.services.fan_out import Call, enqueue_calls, take_up_again, withdraw
 
 DELIVER = "bulk.deliver"
 MARKS_AT_THE_END = 8
@@ -52,6 +52,9 @@ def advance(bulk_export_id: UUID, *, now: datetime, wait: bool = True, most: int
         if bulk is None or bulk.status != Status.RUNNING:
             return 0
         in_flight, started = settle(bulk, now=now), 0
+        if bulk.paused_at is not None:
+            # What ran when it was paused may wait by now, for a limit or to be tried again.
+            hold_back(bulk, now=now)
         if bulk.paused_at is None and bulk.cancel_requested_at is None:
             room = bulk.window - in_flight
             started = _refill(bulk, room=room if most is None else min(most, room))
@@ -89,6 +92,13 @@ def locked(bulk_export_id: UUID, *, wait: bool) -> Any:  # noqa: ANN401  (a Bulk
     skip = not wait and connection.features.has_select_for_update_skip_locked
     rows = BulkExport.objects.select_for_update(of=("self",), skip_locked=skip)
     return rows.filter(pk=bulk_export_id).first()
+
+
+def hold_back(bulk: BulkExport, *, now: datetime) -> None:
+    """Withdraw what is in flight and nobody has begun. The caller has the bulk export's row locked."""
+    in_flight = BulkExportItem.objects.filter(bulk_export=bulk, status=Item.IN_FLIGHT)
+    withdraw(list(in_flight.filter(task__status=Task.PENDING).values_list("task_id", flat=True)), now=now)
+    in_flight.filter(task__status=Task.CANCELLED).update(status=Item.PENDING)
 
 
 def end_if_over(bulk: BulkExport, *, now: datetime, reopened: bool = False) -> None:
@@ -177,5 +187,5 @@ def _fail_unplanned(bulk: BulkExport, *, now: datetime) -> None:
     if task is None or task.status not in {Task.FAILED, Task.CANCELLED, Task.IN_DOUBT}:
         return
     BulkExport.objects.filter(pk=bulk.pk, status=Status.PENDING).update(
-        status=Status.FAILED, error=task.error, completed_at=now
+        status=Status.FAILED, error=task.error, completed_at=now, paused_at=None
     )

@@ -36,6 +36,7 @@ from backend.apps.workflows.execution.hand_back import hand_back
 from backend.apps.workflows.execution.persistence import persistently
 from backend.apps.workflows.execution.statements import insert
 from backend.apps.workflows.execution.together import claim_together, complete_together
+from backend.apps.workflows.execution.write_back import stop as stop_cancelled
 from backend.apps.workflows.models import TaskExecution
 from backend.errors import RepomillError
 from backend.failpoints import Failpoint, reached
@@ -96,8 +97,9 @@ def deliver_together(task_id: UUID, *, worker: str) -> list[UUID]:
     deliveries = [_Delivery(items[task.id], task) for task in claimed]
     done = _deliver(head.bulk_export, deliveries)
     for delivery in deliveries:
-        if delivery.claimed.id not in done:
-            persistently(hand_back, delivery.claimed)
+        if delivery.claimed.id not in done and not persistently(hand_back, delivery.claimed):
+            # It was cancelled meanwhile, or another has it by now; then this changes nothing.
+            persistently(stop_cancelled, delivery.claimed)
     return [task.id for task in claimed]
 
 

@@ -19,7 +19,7 @@ from backend.apps.exports.destination import ARCHIVES, destination_key, read_des
 from backend.apps.exports.selection import read_selection
 from backend.apps.exports.services import bulk_advance, bulk_settling
 from backend.apps.workflows.services import enqueue_method
-from backend.apps.workflows.services.fan_out import stop, withdraw
+from backend.apps.workflows.services.fan_out import stop
 from backend.errors import Conflict, InvalidInput, PermissionRefused
 
 Status = BulkExport.Status
@@ -27,6 +27,7 @@ Item = BulkExportItem.Status
 WINDOW, WINDOW_OF_ARCHIVES = 32, 512
 """How many items are in flight unless somebody says otherwise. One message stands for many small archives."""
 WIDEST_WINDOW = 1000
+LONGEST_KEY = 200
 PLAN = "bulk.plan"
 
 
@@ -81,6 +82,8 @@ def start_bulk_export(
     Raises as that does, and Conflict for a key that was used for another one.
     """
     columns = check_bulk_export(user=user, **wanted)
+    if key is not None and len(key) > LONGEST_KEY:
+        raise InvalidInput("The key is too long.", field="key", expected=f"1 to {LONGEST_KEY} characters")
     key = key or f"bulk:{uuid4()}"
     try:
         with transaction.atomic():
@@ -115,9 +118,7 @@ def pause_bulk_export(bulk: BulkExport) -> BulkExport:
         changed = BulkExport.objects.filter(pk=bulk.pk, paused_at=None, cancel_requested_at=None).update(paused_at=now)
         if not changed:
             raise Conflict("The bulk export is paused already, or is being cancelled.")
-        in_flight = BulkExportItem.objects.filter(bulk_export=bulk, status=Item.IN_FLIGHT)
-        withdraw(list(in_flight.values_list("task_id", flat=True)), now=now)
-        in_flight.filter(task__status="cancelled").update(status=Item.PENDING)
+        bulk_advance.hold_back(bulk, now=now)
     return _again(bulk)
 
 
@@ -168,6 +169,10 @@ def retry_bulk_export(bulk: BulkExport) -> BulkExport:
         bulk_settling.settle(found, now=timezone.now())
         failed = BulkExportItem.objects.filter(bulk_export=bulk, status=Item.FAILED)
         again = failed.update(status=Item.PENDING, error=None, completed_at=None)
+        # A person has had these tried once more, and they are on their way.
+        doubted = BulkExportItem.objects.filter(bulk_export=bulk, status=Item.IN_DOUBT, task__isnull=False)
+        settled = doubted.exclude(task__status=Item.IN_DOUBT)
+        again += settled.update(status=Item.IN_FLIGHT, error=None, completed_at=None)
         planned = found.started_at is not None
         if planned and not again:
             if BulkExportItem.objects.filter(bulk_export=bulk, status=Item.IN_DOUBT).exists():

@@ -14,21 +14,32 @@ from django.utils.crypto import salted_hmac
 
 from backend.apps.authentication.models import User
 from backend.apps.credentials.hosts import host_kind
-from backend.apps.credentials.selectors import get_credential
+from backend.apps.credentials.selectors import get_credential, namable_credentials
 from backend.apps.credentials.services.secrets import open_secret
 from backend.apps.exports.pacing import SPACING, Account
 from backend.apps.exports.services.access import Access
 from backend.apps.exports.services.pacing_store import Pacer
 from backend.apps.projects.hosts.request_watch import watching
+from backend.errors import NotFound
 
 
 def account_of(
     export_type: str, destination: Mapping[str, Any], *, user: User, project_id: UUID | None = None
 ) -> Account | None:
-    """Return the account that a destination's credential stands for; None for a destination that has no limits."""
+    """Return the account that a destination's credential stands for; None for a destination that has no limits.
+
+    project_id: None where it is about many projects; then a credential counts that is shared with one of the user's.
+    """
     if export_type not in SPACING or "credential" not in destination:
         return None
-    found = get_credential(user=user, name=destination["credential"], project_id=project_id)
+    name = destination["credential"]
+    try:
+        found = get_credential(user=user, name=name, project_id=project_id)
+    except NotFound:
+        shared = namable_credentials(user=user).filter(name=name).first() if project_id is None else None
+        if shared is None:
+            raise
+        found = shared
     return _account(export_type, secret=open_secret(found).reveal(), base_url=found.base_url)
 
 
