@@ -174,3 +174,11 @@ class ConfigurationError(RepomillError):
     """A setting is missing or senseless."""
 
     code = "configuration_error"
+
+
+def place_of(error: BaseException) -> str:
+    """Return where in the code an error was raised, as FILE:LINE: what of an unknown one may be told in a log."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None:
+        frames = frames.tb_next
+    return f"{frames.tb_frame.f_code.co_filename}:{frames.tb_lineno}" if frames else "an unknown place"

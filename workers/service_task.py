@@ -15,6 +15,7 @@ from uuid import UUID
 from celery import Task
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from celery.utils.log import get_task_logger
+from django.db import connection
 
 from backend.apps.credentials.services.redaction import clean, without
 from backend.apps.credentials.services.sealing import open_tokens, secrets_in
@@ -127,21 +128,23 @@ def _run(
 @contextmanager
 def _leaving_no_transaction() -> Iterator[None]:
     """Give the connection up where anything is raised: the time limit strikes wherever the process is just then."""
+    inside = connection.in_atomic_block
     try:
         yield
     except BaseException:
-        drop_connection()
+        drop_connection(inside=inside)
         raise
 
 
 def _serve(body: Body, claimed: ClaimedTask) -> Any:  # noqa: ANN401  (JSON)
     # Secrets that were given with the work are opened here and nowhere before; whatever answers may repeat them.
+    inside = connection.in_atomic_block
     arguments = open_tokens(claimed.arguments, execution_id=claimed.execution_id or claimed.id)
     secrets = secrets_in(arguments)
     try:
         return without(body(TaskCall(claimed), **arguments), secrets)
     except SoftTimeLimitExceeded as error:
-        drop_connection()
+        drop_connection(inside=inside)
         raise TimeLimitExceeded(hint="Raise timeout_seconds of the step, or give it less to do.") from error
     except RepomillError as error:
         clean(error, secrets)

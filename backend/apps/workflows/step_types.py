@@ -6,14 +6,19 @@ entries name a StepType. This module holds no step type of its own.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any
 
-from backend.errors import ConfigurationError
+from backend.errors import ConfigurationError, RepomillError, place_of
+from backend.strict_json import unfit
 
 ENTRY_POINTS = "repomill.step_types"
+DEEPEST = 300
+"""How deep what a step type makes may be nested: it puts what others answered, see `strict_json`, into something."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,39 @@ class StepType:
     result: Callable[[Sequence[Any]], Any] = last_result
     generates: bool = False
     former_names: tuple[str, ...] = ()
+
+    def links_of(self, config: dict[str, Any]) -> list[Link]:
+        """Return what `links` gives. Raises RepomillError also where that fails, or gives what is not JSON."""
+        links: list[Link] = self._asked(self.links, config)
+        for link in links:
+            self._require_json(link.arguments)
+        return links
+
+    def result_of(self, results: Sequence[Any]) -> Any:  # noqa: ANN401  (JSON)
+        """Return what `result` gives. Raises RepomillError also where that fails, or gives what is not JSON."""
+        made = self._asked(self.result, results)
+        if self.result is not last_result:
+            self._require_json(made)
+        return made
+
+    def _asked(self, part: Callable[[Any], Any], given: Any) -> Any:  # noqa: ANN401
+        # It may be another package's. What it raised here would undo the write-back of the step before, whose work
+        # would then be repeated at each end of a lease, for ever.
+        try:
+            return part(given)
+        except RepomillError:
+            raise
+        except Exception as error:
+            # No more of it: its text may hold anything.
+            logger.error("the step type %s: %s at %s", self.name, type(error).__name__, place_of(error))
+            raise RepomillError(
+                f"The step type {self.name!r} failed with {type(error).__name__}.",
+                hint="The worker's log names the place.",
+            ) from error
+
+    def _require_json(self, value: Any) -> None:  # noqa: ANN401
+        if wrong := unfit(value, deepest=DEEPEST):
+            raise RepomillError(f"What the step type {self.name!r} made cannot be kept: {wrong.reason}.")
 
 
 _registered: dict[str, StepType] = {}

@@ -21,7 +21,7 @@ from backend.apps.exports.services.deliver import deliver_archive
 from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.models import Project, ProjectMembership
 from backend.apps.workflows.definitions.check import check_definition
-from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.apps.workflows.models import ExecutionEvent, TaskExecution, WorkflowExecution
 from backend.apps.workflows.services import save_definition
 from backend.config.rates import Rate
 from backend.errors import Conflict, InvalidInput, NotFound, PermissionRefused, RateLimited, RepomillError
@@ -274,6 +274,22 @@ def test_a_run_is_started_looked_at_and_controlled(agent: AgentContext, project:
     assert agent.runs.look(started["run"])["ended"]
     assert AgentAction.objects.filter(project_id=project.pk, action__startswith="runs.").count() == 11
     assert CANARY not in json.dumps(list(AgentAction.objects.values()), default=str)
+
+
+@pytest.mark.usefixtures("workflow")
+def test_who_follows_a_run_has_seen_all_its_events_when_it_is_said_to_have_ended(agent: AgentContext) -> None:
+    run = agent.runs.start("note", {"text": "x"})["run"]
+    events = (ExecutionEvent(execution_id=run, sequence=number, kind="x") for number in range(3, 500))
+    ExecutionEvent.objects.bulk_create(events)
+    agent.runs.control(run, "cancel")
+    seen: list[int] = []
+    state: dict[str, Any] = {"next": 0, "ended": False}
+    while not state["ended"]:
+        state = agent.runs.look(run, after=state["next"])
+        seen += [event["number"] for event in state["events"]]
+    assert state["events"][-1]["kind"] == "execution_cancelled"
+    assert seen == list(range(1, seen[-1] + 1))
+    assert TOOLS["read_run"].work(agent, {"run": run})["ended"]
 
 
 @pytest.mark.usefixtures("workflow")

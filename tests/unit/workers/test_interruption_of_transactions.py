@@ -208,3 +208,47 @@ class FakeTask:
 
     name = "generation.cleanup"
     request = SimpleNamespace(hostname="w@h", headers=None)
+
+
+class StruckAt(list[Any]):
+    """An atomic block's list of blocks; while a block is entered or left a signal comes."""
+
+    def __init__(self, moment: str) -> None:
+        super().__init__()
+        self._left = {moment}
+
+    def _strike(self, moment: str) -> None:
+        if moment in self._left:
+            self._left.clear()
+            signal.raise_signal(signal.SIGUSR1)
+
+    def append(self, block: Any) -> None:
+        super().append(block)
+        self._strike("entered")
+
+    def pop(self, *place: Any) -> Any:
+        self._strike("left")
+        return super().pop(*place)
+
+
+@pytest.mark.parametrize("moment", ["entered", "left"])
+def test_a_time_limit_that_strikes_as_a_transaction_is_entered_or_left_leaves_no_lock(
+    task, other, past_its_limit, moment
+):
+    """It comes from another process, so it can come between any two instructions of Django's."""
+
+    def body(call):
+        connections[DEFAULT_DB_ALIAS].atomic_blocks = StruckAt(moment)
+        with transaction.atomic():
+            User.objects.update(first_name="was not stopped")
+
+    fake: Any = FakeTask()
+    with pytest.raises(TaskFailed, match="time_limit_exceeded"):
+        glue._run(fake, body, task.pk)
+    assert not connections[DEFAULT_DB_ALIAS].in_atomic_block
+    take(other)
+    with other.cursor() as cursor:
+        cursor.execute(f'SELECT status FROM "{TaskExecution._meta.db_table}"')
+        assert cursor.fetchone() == ("failed",)
+    give_back(other)
+    assert User.objects.get().first_name == ""

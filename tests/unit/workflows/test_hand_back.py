@@ -13,7 +13,7 @@ from backend.apps.workflows.execution.hand_back import hand_back
 from backend.apps.workflows.execution.interruption import WorkerStops
 from backend.apps.workflows.execution.run import Parked, execute
 from backend.apps.workflows.models import ExecutionEvent, TaskExecution
-from backend.apps.workflows.services import save_definition, start_execution
+from backend.apps.workflows.services import cancel_execution, save_definition, start_execution
 from tests.unit.workflows.test_admin import DEFINITION
 
 
@@ -64,6 +64,18 @@ def test_work_that_its_worker_interrupts_is_handed_back(user, broker) -> None:
     outcome = execute(task.pk, service=service, worker="first@h")
     assert isinstance(outcome, Parked)
     assert TaskExecution.objects.get(pk=task.pk).status == "pending"
+
+
+def test_work_that_was_cancelled_just_before_its_worker_interrupts_it_ends_at_once(user, broker) -> None:
+    execution = start_execution(version=save_definition(read_definition(DEFINITION)), inputs={"word": "x"}, user=user)
+
+    def service(_: ClaimedTask) -> None:
+        cancel_execution(execution_id=execution.pk, user=user)
+        raise WorkerStops
+
+    assert execute(execution.tasks.get().pk, service=service, worker="first@h") == Parked("it was cancelled")
+    execution.refresh_from_db()
+    assert execution.status == "cancelled"
 
 
 def test_a_task_on_its_own_has_no_history_to_write(user, broker) -> None:

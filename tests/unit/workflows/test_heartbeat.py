@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
 
 from backend.apps.workflows.execution import heartbeat
@@ -118,3 +119,19 @@ def test_how_an_attempt_stands(start, broker):
     TaskExecution.objects.update(cancel_requested_at=timezone.now())
     assert standing_of(task.pk, attempt=1) is TO_STOP
     assert standing_of(task.pk, attempt=2) is LOST
+
+
+def test_an_attempt_that_is_stopped_as_it_begins_is_not_looked_after(monkeypatch):
+    """Its lease would be extended for ever, and nobody would ever take the task over."""
+    begin = threading.Thread.start
+
+    def struck(thread):
+        begin(thread)
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(heartbeat._beats, "_thread", None)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", struck)
+        with pytest.raises(SoftTimeLimitExceeded), Heartbeat(TASK, attempt=1):
+            pytest.fail("it has not begun")
+    assert not heartbeat._beats._attempts

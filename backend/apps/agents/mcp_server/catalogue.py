@@ -10,7 +10,7 @@ from backend.api.turns import require_turn
 from backend.apps.agents.mcp_server.tools import LONGEST_WAIT, Arguments, Tool
 from backend.apps.agents.services.agent_context import AgentContext
 from backend.apps.agents.services.agent_deliveries import HOSTS
-from backend.apps.agents.services.agent_runs import CONTROLS
+from backend.apps.agents.services.agent_runs import CONTROLS, ENDED
 from backend.apps.exports.services.links import LONGEST_SECONDS, SECONDS
 from backend.apps.projects.models import Archive
 from backend.apps.workflows.services.dry_run import ITEMS, MOST_ITEMS
@@ -272,4 +272,5 @@ TOOLS: Mapping[str, Tool] = MappingProxyType({tool.name: tool for tool in [*_RUN
 
 
 def _state(seen: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in seen.items() if name not in {"events", "next"}}
+    state = {name: value for name, value in seen.items() if name not in {"events", "next"}}
+    return {**state, "ended": seen["status"] in ENDED}

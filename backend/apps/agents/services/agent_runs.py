@@ -21,8 +21,9 @@ from backend.apps.workflows.access import get_execution
 from backend.apps.workflows.definition_selectors import get_version, visible_workflows
 from backend.apps.workflows.dry_run_json import dry_run_as_json
 from backend.apps.workflows.execution.reading import definition_of
+from backend.apps.workflows.execution_selectors import events_page
 from backend.apps.workflows.models import WorkflowExecution, WorkflowVersion
-from backend.apps.workflows.selectors import events_after, standing_word, steps_of
+from backend.apps.workflows.selectors import standing_word, steps_of
 from backend.apps.workflows.services import cancel_execution, pause_execution, resume_execution, start_execution
 from backend.apps.workflows.services.dry_run import ITEMS, dry_run
 from backend.errors import InvalidInput, NotFound, PermissionRefused
@@ -210,14 +211,15 @@ def _once(user: User, key: str, *, said: list[Any], begin: Any) -> dict[str, Any
 
 
 def _standing(execution: WorkflowExecution, *, after: int) -> dict[str, Any]:
-    events = events_after(execution.pk, after)[:MOST_EVENTS]
+    events, more = events_page(execution_id=execution.pk, after=after, limit=MOST_EVENTS)
     status = standing_word(execution)
     return {
         "run": str(execution.pk),
         "workflow": execution.workflow.name,
         "project": execution.project_name or None,
         "status": status,
-        "ended": status in ENDED,
+        # Whoever follows stops here, and has to have seen all events by then.
+        "ended": status in ENDED and not more,
         "steps": [{"id": step.step_id, "status": step.status, "error": step.error} for step in steps_of(execution)],
         "outputs": execution.output_data,
         "error": execution.error,

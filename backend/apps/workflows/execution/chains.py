@@ -143,4 +143,4 @@ def _links(step: Step, config: Any) -> list[step_types.Link]:  # noqa: ANN401  (
     if misfit := check(config, step_type.config_schema):
         path = ".".join(str(part) for part in ("steps", step.id, "config", *misfit.path))
         raise InvalidInput(misfit.sentence, path=path, expected=misfit.expected)
-    return step_type.links(config)
+    return step_type.links_of(config)

@@ -49,7 +49,12 @@ class Heartbeat:
         self._mutex = threading.Lock()
 
     def __enter__(self) -> Heartbeat:
-        _beats.add(self)
+        try:
+            _beats.add(self)
+        except BaseException:
+            # A time limit that strikes here would leave a lease that is extended for ever, for work that nobody does.
+            _beats.remove(self)
+            raise
         return self
 
     def __exit__(

@@ -93,5 +93,5 @@ def result_of(step: StepExecution, *, each: bool, links: list[tuple[Any, ...]] |
     step_type = step_types.get(step.step_type)
     found = fetch(*reading_links(step.pk)) if links is None else links
     rows = ((link.item, link.result) for link in map(_LINK.read, found))
-    results = collect_results(rows, step_type.result if step_type else step_types.last_result)
+    results = collect_results(rows, step_type.result_of if step_type else step_types.last_result)
     return results if each else results[0]

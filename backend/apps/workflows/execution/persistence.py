@@ -47,16 +47,18 @@ def _reconnect(error: BaseException | None) -> None:
     drop_connection()
 
 
-def drop_connection() -> None:
+def drop_connection(*, inside: bool | None = None) -> None:
     """Give this thread's connection up, with whatever was begun on it; the next query gets one of its own.
 
     For who cannot know what state it is in: work that a signal stopped may have begun a transaction that nobody would
     end. Closing is not enough there. SQLite keeps a closed connection's transaction, and with it the lock that all
     others wait for, as long as a cursor is referred to, and tracebacks refer to them until Python looks for cycles.
-    Does nothing inside a transaction of the caller's.
+    Does nothing inside a transaction of the caller's. inside: whether there was one when the work began, for who looked
+    then; a signal from another process can come while Django enters or leaves a block, which then stays open for ever.
     """
-    if connection.in_atomic_block:
+    if connection.in_atomic_block if inside is None else inside:
         return
+    connection.in_atomic_block = connection.closed_in_transaction = False
     if connection.vendor == "sqlite":
         with suppress(Error):
             connection.rollback()

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from backend.apps.workflows.decisions.retry import Again, decide_retry
 from backend.apps.workflows.definitions.json_values import check_json
 from backend.apps.workflows.execution import write_back
-from backend.apps.workflows.execution.claim import ClaimedTask, NotClaimed, claim
+from backend.apps.workflows.execution.claim import ClaimedTask, NotClaimed, Standing, claim, standing_of
 from backend.apps.workflows.execution.hand_back import hand_back
 from backend.apps.workflows.execution.heartbeat import Heartbeat
 from backend.apps.workflows.execution.interruption import (
@@ -29,7 +29,7 @@ from backend.apps.workflows.execution.interruption import (
     WorkerStops,
 )
 from backend.apps.workflows.execution.persistence import drop_connection, persistently
-from backend.errors import InvalidInput, RepomillError, TemporaryFailure
+from backend.errors import InvalidInput, RepomillError, TemporaryFailure, place_of
 from backend.failpoints import Failpoint, reached
 
 logger = logging.getLogger(__name__)
@@ -77,6 +77,7 @@ def execute(
         one it is let finish.
     """
     interruption = interruption or Uninterruptible()
+    inside = connection.in_atomic_block
     reached(Failpoint.BEFORE_CLAIM)
     claimed = persistently(claim, task_id, worker=worker, now=timezone.now())
     if isinstance(claimed, NotClaimed):
@@ -84,7 +85,7 @@ def execute(
     reached(Failpoint.AFTER_CLAIM)
     try:
         with Heartbeat(claimed.id, attempt=claimed.attempt, interrupt=interruption.interrupt) as heartbeat:
-            result, error = _call(service, claimed, interruption)
+            result, error = _call(service, claimed, interruption, inside=inside)
     except Interrupted as interrupted:
         stops = isinstance(interrupted, WorkerStops)
         return _after_interruption(claimed, cancelled=heartbeat.cancelled, worker_stops=stops)
@@ -98,7 +99,7 @@ def execute(
 
 
 def _call(
-    service: Callable[[ClaimedTask], Any], claimed: ClaimedTask, interruption: Interruption
+    service: Callable[[ClaimedTask], Any], claimed: ClaimedTask, interruption: Interruption, *, inside: bool
 ) -> tuple[Any, RepomillError | None]:
     try:
         with interruption:
@@ -108,22 +109,18 @@ def _call(
         logger.info("task %s (%s) attempt %d: %s", claimed.id, claimed.method, claimed.attempt, error.code)
         return None, error
     except Exception as error:  # noqa: BLE001  (whatever a service raises must end the task, not the worker)
-        drop_connection()
+        drop_connection(inside=inside)
         return None, _as_error(error, claimed)
     except Interrupted:
         # Here and not later: the heartbeat may be waiting for what is locked, and its end is waited for.
-        drop_connection()
+        drop_connection(inside=inside)
         raise
     return result, None
 
 
 def _as_error(error: Exception, claimed: ClaimedTask) -> RepomillError:
     """Give an error from elsewhere a meaning. Its text may hold anything, so it goes into neither log nor database."""
-    frames = error.__traceback__
-    while frames is not None and frames.tb_next is not None:
-        frames = frames.tb_next
-    where = f"{frames.tb_frame.f_code.co_filename}:{frames.tb_lineno}" if frames else "an unknown place"
-    logger.error("task %s (%s): %s at %s", claimed.id, claimed.method, type(error).__name__, where)
+    logger.error("task %s (%s): %s at %s", claimed.id, claimed.method, type(error).__name__, place_of(error))
     if isinstance(error, OSError) and error.errno in PASSING_ERRNOS:
         return TemporaryFailure(f"The system refused: {error.strerror}.", hint="Free space or raise the limit.")
     if isinstance(error, OperationalError | InterfaceError):
@@ -136,8 +133,13 @@ def _as_error(error: Exception, claimed: ClaimedTask) -> RepomillError:
 def _after_interruption(claimed: ClaimedTask, *, cancelled: bool, worker_stops: bool) -> Outcome:
     if cancelled and persistently(write_back.stop, claimed):
         return Parked("it was cancelled")
-    if worker_stops and persistently(hand_back, claimed):
-        return Parked("its worker stops, and another one begins it anew")
+    if worker_stops:
+        if persistently(hand_back, claimed):
+            return Parked("its worker stops, and another one begins it anew")
+        # It was cancelled since the heartbeat looked; left alone, it would wait for its lease to run out.
+        standing = persistently(standing_of, claimed.id, attempt=claimed.attempt)
+        if standing is Standing.TO_STOP and persistently(write_back.stop, claimed):
+            return Parked("it was cancelled")
     return Parked("the attempt has been overtaken")
 
 

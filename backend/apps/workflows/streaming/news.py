@@ -100,7 +100,9 @@ def _statuses(execution_ids: Collection[UUID]) -> dict[UUID, str]:
 
 
 def _read_frames(places: Collection[Place], news: News) -> None:
-    one = "(%s::uuid, %s::integer)" if connection.vendor == "postgresql" else "(%s, %s)"
+    # A place may be anywhere, and one too far must not keep the news from all the others: with `integer`, the largest
+    # number and a batch more would be out of range.
+    one = "(%s::uuid, %s::bigint)" if connection.vendor == "postgresql" else "(%s, %s)"
     # A sequence has no gaps, so that its numbers bound how much is read.
     text = (
         f"WITH watched(execution_id, seen) AS (VALUES {', '.join([one] * len(places))})"  # noqa: S608  (names of columns)
