@@ -6,7 +6,9 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from backend.apps.credentials.secret import Secret
+from backend.apps.projects.hosts import api_session
 from backend.apps.projects.hosts.answers import Manners
 from backend.apps.projects.hosts.api_session import (
     LARGEST_ANSWER,
@@ -268,3 +271,34 @@ def test_every_row_of_the_corpus_has_its_test():
 def test_the_environment_is_as_it_was():
     assert TOKEN not in str(dict(os.environ))
     assert requests.Session().trust_env
+
+
+def test_an_answer_that_comes_byte_by_byte_has_an_end(monkeypatch):
+    monkeypatch.setattr(api_session, "WHOLE_SECONDS", 0.5)
+    sent: list[bytes] = []
+
+    def trickle(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n")
+            for _ in range(60):
+                connection.sendall(b" ")
+                sent.append(b" ")
+                time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=trickle, args=[listening], daemon=True)
+        server.start()
+        origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            ApiSession(origin).get(f"{origin}/user")
+        server.join()
+    # It was left in the middle, and not once all had come.
+    assert len(sent) < 60
+
+
+def test_half_a_character_is_no_name(api: Any, server: Echo):
+    server.faults.append(Fault(reply=Reply(200, {"login": "\ud800", "username": "\ud800"}), times=1))
+    with pytest.raises(RemoteRefused, match="not understood"):
+        api.full_name()

@@ -15,16 +15,18 @@ from backend.apps.credentials.services.keeping import add_credential
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.services.access import open_access
 from backend.apps.exports.services.deliver import deliver_to_git, deliver_to_github, deliver_to_gitlab
-from backend.apps.projects.errors import CredentialRejected, RepositoryExists
+from backend.apps.projects.errors import CredentialRejected, Diverged, RepositoryExists
 from backend.apps.projects.models import Project
 from backend.apps.projects.services.generations import generate
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from backend.apps.workflows.models import TaskExecution
 from backend.apps.workflows.services import enqueue_method
 from backend.config.celery import app
+from backend.config.storage_url import storages_of
 from backend.errors import Conflict, InvalidInput, NotFound
 from tests.integration.hosts.api_server import Call
 from tests.integration.hosts.gitlab_server import ALICE, GitLabServer
+from tests.integration.hosts.work import commit_of_somebody
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]
 Status = RepositoryExport.Status
@@ -223,3 +225,19 @@ def test_a_task_is_given_a_literal_token(do, server):
     pushed = do("export.export_to_git", url=url, token=ALICE, username="alice")
     assert (pushed.status, pushed.result["pushed"]) == ("completed", True), pushed.error
     assert ALICE not in str((pushed.arguments, pushed.result, list(RepositoryExport.objects.values())))
+
+
+def test_what_another_host_has_delivered_to_is_known_though_it_has_moved_on(
+    add, deliver, server, user, settings, tmp_path
+):
+    settings.STORAGES = settings.STORAGES | storages_of(f"file://{tmp_path}/shared")
+    project = Project.objects.get()
+    generate(project=project, user=user, execution_id=None, readme="# y")
+    add()
+    first = deliver()
+    (bare,) = server.folder.rglob("hello.git")
+    commit_of_somebody(bare, on=first["commit"])
+    # Another host, which has nothing of its own yet.
+    settings.GIT_STORES_DIR = tmp_path / "stores-of-another"
+    with pytest.raises(Diverged):
+        deliver(key="k2")

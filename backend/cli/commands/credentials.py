@@ -79,7 +79,7 @@ def add(
     )
     require_free_name(row)
     result = _result(row, secret, ask=not no_check)
-    store_credential(row)
+    store_credential(row, secret=secret)
     _conclude(row, result, said=f"Added {row.name}.", as_json=as_json)
 
 

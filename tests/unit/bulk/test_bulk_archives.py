@@ -19,8 +19,8 @@ from backend.apps.exports.services import bulk_archives
 from backend.apps.exports.services.bulk_advance import advance, advance_all
 from backend.apps.exports.services.bulk_archives import deliver_together
 from backend.apps.exports.services.bulk_exports import cancel_bulk_export, retry_bulk_export
-from backend.apps.projects.models import Archive, GeneratedProject, Project
-from backend.apps.projects.services import archive_storage, packaging
+from backend.apps.projects.models import Archive, GeneratedProject, Organisation, Project
+from backend.apps.projects.services import archive_storage, organisation_limits, packaging
 from backend.apps.workflows.execution.claim import claim
 from backend.apps.workflows.execution.reconcile import reconcile
 from backend.apps.workflows.execution.together import claim_together
@@ -362,3 +362,15 @@ def test_a_workspace_that_is_gone_is_packaged_from_the_store(world):
     bulk = world.start()
     world.work()
     assert again(bulk).status == "completed"
+
+
+def test_archives_that_are_made_together_count_together(world, monkeypatch):
+    projects = world.projects(4)
+    organisation = Organisation.objects.create(name="o", slug="o")
+    Project.objects.filter(pk__in=[project.pk for project in projects]).update(organisation=organisation)
+    most = organisation_limits.stored(organisation.pk) + 15_000
+    monkeypatch.setitem(organisation_limits.ALLOWANCES, "free", organisation_limits.Allowance(1, most))
+    world.start(export_type="tar")
+    world.work()
+    assert Archive.objects.count() == 1
+    assert organisation_limits.stored(organisation.pk) <= most

@@ -302,3 +302,13 @@ def test_no_quota_is_told_where_redis_is_gone(monkeypatch, tmp_path):
     Pacer(ACCOUNT, connection=gone).introduce("ada/acme-bot")
     assert of_quotas(now=datetime.now(UTC)) == {}
     assert quotas_of([], now=datetime.now(UTC)) is None
+
+
+@pytest.mark.parametrize(
+    ("remaining", "reset"), [("0", "1790000060000"), ("0", "9" * 400), ("9" * 5000, "1"), ("0", "soon"), ("-1", "1")]
+)
+def test_a_count_that_cannot_be_is_not_believed(connection, remaining, reset):
+    pacer = Pacer(ACCOUNT, connection=connection, clock=lambda: 1_790_000_000.0)
+    pacer.after(Answer(200, {"x-ratelimit-remaining": remaining, "x-ratelimit-reset": reset}))
+    assert pacer.state() == State()
+    pacer.wait_for_place("k", NEW)

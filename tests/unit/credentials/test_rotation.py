@@ -6,8 +6,9 @@ import pytest
 
 from backend.apps.credentials.models import Credential, SealedSecret
 from backend.apps.credentials.secret import Secret
-from backend.apps.credentials.services import keyring, rotation
+from backend.apps.credentials.services import adding, keyring, rotation
 from backend.apps.credentials.services.encryption import decrypt
+from backend.apps.credentials.services.host_answers import Finding
 from backend.apps.credentials.services.keeping import add_credential, replace_secret
 from backend.apps.credentials.services.rotation import Progress, drop_unused_keys, reencrypt
 from backend.apps.credentials.services.sealed_secrets import seal, unseal
@@ -90,3 +91,24 @@ def test_only_keys_that_nothing_needs_are_dropped(rows):
 def test_with_nothing_stored_there_is_nothing_to_do(keys_file):
     assert list(reencrypt()) == [Progress(0, 0)]
     assert keys_file.exists()
+
+
+def test_a_key_that_is_dropped_while_the_host_is_asked_is_not_used(ada, monkeypatch):
+    def ask(**_):
+        keyring.add_key()
+        list(reencrypt())
+        drop_unused_keys()
+        return Finding()
+
+    monkeypatch.setattr(adding, "ask_host", ask)
+    row = adding.add_checked(
+        user=ada,
+        name="new",
+        host="github",
+        secret=Secret("value"),
+        base_url=None,
+        username=None,
+        project_id=None,
+        check_with_host=True,
+    )
+    assert open_secret(Credential.objects.get(pk=row.pk)).reveal() == "value"

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from backend.apps.authentication.models import User
 from backend.apps.credentials.secret import Secret
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.selectors import get_export, visible_exports
+from backend.apps.exports.services import deliver
 from backend.apps.exports.services.deliver import deliver_archive, deliver_to_git, deliver_to_github, deliver_to_gitlab
+from backend.apps.exports.services.retention import archive_generations
+from backend.apps.projects.errors import Diverged
 from backend.apps.projects.models import Project, ProjectMembership
-from backend.apps.projects.services.generations import generate
+from backend.apps.projects.services.generations import generate, package
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
-from backend.errors import Conflict, InvalidInput, NotFound, PermissionRefused, RemoteRefused
+from backend.apps.workflows.models import TaskExecution
+from backend.apps.workflows.services import enqueue_method
+from backend.errors import Conflict, InvalidInput, NotFound, PermissionRefused, RateLimited, RemoteRefused
 
 pytestmark = pytest.mark.django_db
 Status = RepositoryExport.Status
@@ -125,11 +132,10 @@ def test_a_crash_between_push_and_record_is_made_good(project, user, to_git, mon
 def test_a_key_is_not_used_for_something_else(project, user, to_git, change):
     generate(project=project, user=user, execution_id=None, readme="# x")
     to_git()
-    if change == "generation":
-        generate(project=project, user=user, execution_id=None, readme="# y")
+    other = generate(project=project, user=user, execution_id=None, readme="# y")["generation"]
     again = {
         "target": lambda: to_git(repository_name="other"),
-        "generation": to_git,
+        "generation": lambda: to_git(repository_name="team/r", generation_id=other),
         "kind": lambda: deliver_archive(key="k", project=project, user=user, execution_id=None, format="zip"),
     }[change]
     with pytest.raises(Conflict, match="key"):
@@ -233,3 +239,56 @@ def test_exports_are_seen_by_those_who_see_the_project(project, user, to_git):
     for wrong in ((stranger, export), (user, str(uuid4())), (user, "nothing")):
         with pytest.raises(NotFound):
             get_export(user=wrong[0], export_id=wrong[1])
+
+
+def limited(*_, **__):
+    raise RateLimited("The host asks to wait.", retry_after=3600.0)
+
+
+def test_a_newer_generation_between_two_attempts_changes_nothing(project, user, to_git, monkeypatch):
+    first = generate(project=project, user=user, execution_id=None, readme="# x")
+    with monkeypatch.context() as patched:
+        patched.setattr(RepositoryExporter, "export_to_git", limited)
+        with pytest.raises(RateLimited):
+            to_git()
+    generate(project=project, user=user, execution_id=None, readme="# y")
+    assert to_git()["commit"] == first["commit"]
+
+
+def test_an_archive_is_of_the_generation_that_is_recorded(project, user, monkeypatch):
+    first = generate(project=project, user=user, execution_id=None, readme="# x")
+
+    def package_late(**wanted):
+        generate(project=project, user=user, execution_id=None, readme="# y")
+        return package(**wanted)
+
+    monkeypatch.setattr(deliver, "package", package_late)
+    made = deliver_archive(key="k", project=project, user=user, execution_id=None, format="zip")
+    export = RepositoryExport.objects.get()
+    assert str(export.generated_project_id) == first["generation"]
+    assert (made["commit"], export.commit) == (first["commit"], first["commit"])
+
+
+def test_a_generation_is_not_archived_while_its_delivery_waits(project, user, monkeypatch):
+    first = generate(project=project, user=user, execution_id=None, readme="# x")["generation"]
+    generate(project=project, user=user, execution_id=None, readme="# y")
+    asked = {"repository_name": "r", "generation": first}
+    enqueue_method(method="export.export_to_git", arguments=asked, key="k", user=user, project_id=project.pk)
+    target = {"project": project, "user": user, "execution_id": None, "generation_id": first, "repository_name": "r"}
+    with monkeypatch.context() as patched:
+        patched.setattr(RepositoryExporter, "export_to_git", limited)
+        with pytest.raises(RateLimited):
+            deliver_to_git(key="k", **target)
+    later = timezone.now() + timedelta(days=1)
+    assert archive_generations(older_than=later, now=later) == 0
+    assert deliver_to_git(key="k", **target)["pushed"]
+    TaskExecution.objects.update(status="completed")
+    assert archive_generations(older_than=later, now=later) == 1
+
+
+def test_an_older_generation_after_a_newer_one_is_told_from_somebody_elses_commits(project, user):
+    one, two = (generate(project=project, user=user, execution_id=None, readme=text)["generation"] for text in "xy")
+    target = {"project": project, "user": user, "execution_id": None, "repository_name": "r"}
+    deliver_to_git(key="a", generation_id=two, **target)
+    with pytest.raises(Diverged, match="another generation of this project"):
+        deliver_to_git(key="b", generation_id=one, **target)

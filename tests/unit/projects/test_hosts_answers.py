@@ -212,3 +212,36 @@ def test_what_says_that_a_name_is_taken(found, taken):
 
 def test_nobody_sees_the_secrets_in_a_repr():
     assert SECRET not in repr(MANNERS)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a":' * 60 + b'"x"' + b"}" * 60, b"[" * 900 + b'"x"' + b"]" * 900, b'{"message":' * 900 + b'"x"' + b"}" * 900],
+    ids=["objects", "lists", "messages"],
+)
+def test_words_that_lie_deep_are_left_out_and_break_nothing(body):
+    """With two looks at each level the first of these would never end."""
+    assert type(meant(answer(422, body))) is RemoteRefused
+
+
+@pytest.mark.parametrize("word", ["eyJ-", "eyJ", "eyJ.", "eyJa.eyJ ", "-"])
+def test_long_answers_are_cleaned_in_linear_time(word):
+    """In quadratic time it would take a quarter of an hour."""
+    long = word * (1024 * 1024 // len(word))
+    assert len(words(answer(422, {"message": long}))) < len(long)
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("999999999", LONGEST_WAIT),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WAIT),
+        ("Sun, 22 Nov 2026 11:05:00 GMT", 1),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", None),
+        ("Mon, 01 Jan 99999999999999999999999 00:00:00 GMT", None),
+    ],
+)
+def test_a_fault_that_asks_for_nonsense_is_waited_for_a_day_at_most(asked, seconds):
+    error = meant(answer(503, {"message": "x"}, retry_after=asked))
+    assert type(error) is RemoteUnreachable
+    assert error.retry_after == seconds

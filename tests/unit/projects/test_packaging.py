@@ -6,14 +6,15 @@ import os
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
 
 from backend.apps.projects.errors import GitFailed
-from backend.apps.projects.models import Archive, GeneratedProject
-from backend.apps.projects.services import packaging
+from backend.apps.projects.models import Archive, GeneratedProject, Organisation, Project
+from backend.apps.projects.services import organisation_limits, packaging
 from backend.apps.projects.services.archives import write_archive
 from backend.apps.projects.services.generations import generate, open_generation, package
 from backend.errors import Conflict, InvalidInput, NotFound
@@ -119,3 +120,24 @@ def test_an_unknown_format_is_refused(demo, owner):
     generate(project=demo, user=owner, execution_id=None, readme="# x")
     with pytest.raises(InvalidInput, match="rar"):
         package(project=demo, user=owner, execution_id=None, format="rar")
+
+
+def test_what_another_has_packaged_meanwhile_is_not_taken_from_it(make, demo, owner, monkeypatch):
+    organisation = Organisation.objects.create(name="o", slug="o")
+    Project.objects.filter(pk=demo.pk).update(organisation=organisation)
+    make(readme="x")
+    real = packaging.write
+    quicker: list[Any] = []
+
+    def write(**wanted):
+        made = real(**wanted)
+        if not quicker:
+            quicker.append(None)
+            quicker.append(packaging.package(project=demo, user=owner, execution_id=None, format="tar"))
+            full = organisation_limits.stored(organisation.pk) + 1
+            monkeypatch.setitem(organisation_limits.ALLOWANCES, "free", organisation_limits.Allowance(1, full))
+        return made
+
+    monkeypatch.setattr(packaging, "write", write)
+    assert packaging.package(project=demo, user=owner, execution_id=None, format="tar") == quicker[1]
+    assert Path(quicker[1]["path"]).exists()

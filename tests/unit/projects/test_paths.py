@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import string
 import unicodedata
 from contextlib import suppress
 
@@ -10,9 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.apps.projects.errors import InvalidPath, QuotaExceeded
+from backend.apps.projects.models import ProjectFile
 from backend.apps.projects.services import paths
 from backend.apps.projects.services.limits import Limits
-from backend.apps.projects.services.paths import RULES, comparison_key, invalid_path, validate_path, validate_tree
+from backend.apps.projects.services.paths import (
+    LONGEST_PATH,
+    RULES,
+    comparison_key,
+    invalid_path,
+    validate_path,
+    validate_tree,
+)
 
 REFUSED = [
     ("", "empty"),
@@ -229,3 +239,13 @@ def test_other_case_and_composition_compare_equal(name):
     for form in ("NFC", "NFD", "NFKC"):
         assert comparison_key(unicodedata.normalize(form, name)) == comparison_key(name)
     assert comparison_key(name.casefold()) == comparison_key(name)
+
+
+@pytest.mark.django_db
+def test_the_longest_path_can_be_recorded(make):
+    """PostgreSQL indexes no row of more than 2,704 bytes that it cannot compress."""
+    letters = random.Random(1)
+    names = ["".join(letters.choices(string.ascii_letters, k=200)) for _ in range(33)]
+    path = "/".join(names)[:LONGEST_PATH]
+    make(structure={path: "x"})
+    assert ProjectFile.objects.get().file_path == path

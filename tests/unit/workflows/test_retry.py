@@ -3,7 +3,7 @@
 import pytest
 
 from backend.apps.projects.errors import WorkspaceBusy
-from backend.apps.workflows.decisions.retry import Again, GiveUp, decide_retry
+from backend.apps.workflows.decisions.retry import LONGEST_ASKED, Again, GiveUp, decide_retry
 from backend.errors import InvalidInput, RateLimited, RemoteRefused, RemoteUnreachable
 
 
@@ -53,3 +53,9 @@ def test_a_wait_for_ones_turn_uses_up_no_retry_and_asks_ever_less_often(waited, 
 
 def test_a_file_that_changes_while_it_is_read_is_no_turn_to_wait_for():
     assert isinstance(decide_retry(WorkspaceBusy(), retries=3, max_retries=3, jitter=0, waited=9), GiveUp)
+
+
+@pytest.mark.parametrize("asked", [1.8e12, float("inf")])
+def test_what_no_date_can_hold_is_asked_again_before(asked):
+    decision = decide_retry(RateLimited(retry_after=asked), retries=0, max_retries=3, jitter=0)
+    assert decision == Again(LONGEST_ASKED, parked=True, counted=False)

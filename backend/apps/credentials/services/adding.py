@@ -50,7 +50,7 @@ def add_checked(
     )
     require_free_name(row)
     finding = _asked(row, secret, wanted=check_with_host)
-    store_credential(row)
+    store_credential(row, secret=secret)
     return _with_finding(row, finding)
 
 

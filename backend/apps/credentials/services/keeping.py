@@ -49,8 +49,13 @@ def new_credential(
     return _encrypted(credential, secret)
 
 
-def store_credential(credential: Credential) -> Credential:
-    """Store a new credential. Raises Conflict where its owner, or its project, has one of that name."""
+def store_credential(credential: Credential, *, secret: Secret | None = None) -> Credential:
+    """Store a new credential. Raises Conflict where its owner, or its project, has one of that name.
+
+    secret: its value, to be encrypted anew: where time has gone by since, the key may have been taken out of the file.
+    """
+    if secret is not None:
+        _encrypted(credential, secret)
     try:
         with transaction.atomic():
             credential.save(force_insert=True)

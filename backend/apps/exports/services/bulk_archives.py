@@ -8,6 +8,7 @@ and one that cannot be delivered has no company: it is handed back, and goes the
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -230,9 +231,13 @@ def _record(bulk: BulkExport, deliveries: list[_Delivery]) -> set[UUID]:
         results = [(delivery.claimed, _result(exports[delivery.claimed.id])) for delivery in deliveries]
         mine = complete_together(results, now=now)
         kept = [delivery for delivery in deliveries if delivery.claimed.id in mine]
+        more: Counter[UUID] = Counter()
         for delivery in kept:
-            if delivery.item.project is not None and delivery.item.project.organisation_id and delivery.archive:
-                require_storage_for_archive(project=delivery.item.project, more=delivery.archive.size)
+            project = delivery.item.project
+            if project is not None and project.organisation_id and delivery.written is not None:
+                # Together with those before it, which are not recorded yet.
+                more[project.organisation_id] += delivery.written.size
+                require_storage_for_archive(project=project, more=more[project.organisation_id])
         insert(delivery.archive for delivery in kept if delivery.written is not None and delivery.archive is not None)
         insert(exports[delivery.claimed.id] for delivery in kept)
     reached(Failpoint.WRITTEN_BACK)

@@ -17,7 +17,7 @@ from backend.apps.exports.services.pacing_accounts import keeping_pace
 from backend.apps.exports.services.recording import delivered
 from backend.apps.projects.hosts.base import DEFAULT_USERNAME
 from backend.apps.projects.hosts.wishes import require_text, topics_of
-from backend.apps.projects.models import Project
+from backend.apps.projects.models import GeneratedProject, Project
 from backend.apps.projects.selectors import get_project
 from backend.apps.projects.services.generations import completed_generation, package
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
@@ -208,7 +208,7 @@ def _delivered_repository(
 ) -> dict[str, Any]:
     """Export the completed generation unless the key has been delivered, and record it with the request."""
     get_project(user=user, project_id=project.pk, write=True)
-    generation = completed_generation(project=project, execution_id=execution_id, generation_id=generation_id)
+    generation = _generation(key=key, project=project, execution_id=execution_id, generation_id=generation_id)
     exporter = RepositoryExporter(str(project.pk), generation_id=str(generation.pk))
     return delivered(
         RepositoryExport(
@@ -244,7 +244,7 @@ def deliver_archive(
             f"There is no archive format {format[:50]!r}.", field="format", expected=["zip", "tar", "tar.gz"]
         )
     get_project(user=user, project_id=project.pk, write=True)
-    generation = completed_generation(project=project, execution_id=execution_id, generation_id=generation_id)
+    generation = _generation(key=key, project=project, execution_id=execution_id, generation_id=generation_id)
     return delivered(
         RepositoryExport(
             key=key,
@@ -254,8 +254,22 @@ def deliver_archive(
             created_by=user,
         ),
         effect=lambda: package(
-            project=project, user=user, execution_id=execution_id, generation_id=generation_id, format=format
+            project=project, user=user, execution_id=None, generation_id=str(generation.pk), format=format
         ),
         fence=fence,
         recorded=lambda result: {"archive_path": result["path"], "archive_size": result["size"]},
     )
+
+
+def _generation(
+    *, key: str, project: Project, execution_id: UUID | None, generation_id: str | None
+) -> GeneratedProject:
+    """Return the completed generation to deliver. Where nobody named one, a key stays with the one it began with.
+
+    Another may have become the project's newest between two attempts. Raises as `completed_generation` does.
+    """
+    if execution_id is None and generation_id is None:
+        begun = RepositoryExport.objects.filter(key=key, generated_project__project=project)
+        found = begun.values_list("generated_project_id", flat=True).first()
+        generation_id = None if found is None else str(found)
+    return completed_generation(project=project, execution_id=execution_id, generation_id=generation_id)

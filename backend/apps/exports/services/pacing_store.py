@@ -40,7 +40,7 @@ from backend.apps.exports.pacing import (
     known_limits,
     next_slot,
 )
-from backend.apps.projects.hosts.answers import Answer, Manners, refusal
+from backend.apps.projects.hosts.answers import LONGEST_WAIT, Answer, Manners, refusal
 from backend.errors import RateLimited, TemporaryFailure
 
 PREFIX = "repomill:pace:"
@@ -51,6 +51,8 @@ KEPT = 2 * 86_400
 SOON = 1.0
 """A delivery may begin this much before its place: clocks differ."""
 WRITE_POINTS = 5
+LONGEST_NUMBER = 12
+"""Digits of a number in a header that is believed."""
 OF_ONE_RUN = "a token of one run"
 HOSTS_OWN = "requests told by the host"
 logger = logging.getLogger(__name__)
@@ -77,6 +79,21 @@ def accounts(connection: Any = None) -> Iterator[tuple[str, Account]]:  # noqa: 
                 store.hdel(ACCOUNTS, key)
     except redis.exceptions.RedisError:
         raise RedisUnavailable(retry_after=5.0) from None
+
+
+def _left(answer: Answer, *, now: float) -> tuple[int, float] | None:
+    """Return how many requests the host says are left, and until when; None where it says nothing that can be so.
+
+    A time further away than any wait that is obeyed is nonsense, or milliseconds: it would keep everybody waiting.
+    """
+    said = [
+        (answer.headers.get(f"x-ratelimit-{word}") or answer.headers.get(f"ratelimit-{word}") or "").partition(".")[0]
+        for word in ("remaining", "reset")
+    ]
+    if not all(number.isdecimal() and len(number) <= LONGEST_NUMBER for number in said):
+        return None
+    remaining, reset_at = int(said[0]), float(said[1])
+    return (remaining, reset_at) if reset_at <= now + LONGEST_WAIT else None
 
 
 def _counted(limit: Limit) -> RateLimitItemPerSecond:
@@ -142,25 +159,21 @@ class Pacer:
 
     def after(self, answer: Answer) -> None:
         """Learn from an answer: how many requests are left until when, and that a wait is asked for."""
-        remaining, reset = (
-            answer.headers.get(f"x-ratelimit-{word}") or answer.headers.get(f"ratelimit-{word}") or ""
-            for word in ("remaining", "reset")
-        )
-        reset = reset.partition(".")[0]
+        left = _left(answer, now=self._clock())
         wait = None
         if answer.status in {403, 429}:
             error = refusal(answer, manners=Manners(host=self.account.kind, needs=""))
             wait = error.retry_after if isinstance(error, RateLimited) else None
-        if wait is None and not (remaining.isdecimal() and reset.isdecimal()):
+        if wait is None and left is None:
             return
         with suppress(RedisUnavailable), self._changing() as (state, places):
-            told = remaining.isdecimal() and reset.isdecimal()
+            remaining, reset_at = (state.remaining, state.reset_at) if left is None else left
             self._write(
                 State(
                     used=state.used,
                     blocked_until=max(state.blocked_until, self._clock() + wait if wait is not None else 0.0),
-                    remaining=int(remaining) if told else state.remaining,
-                    reset_at=float(reset) if told else state.reset_at,
+                    remaining=remaining,
+                    reset_at=reset_at,
                 ),
                 places,
             )

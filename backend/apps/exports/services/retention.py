@@ -19,7 +19,7 @@ from backend.apps.exports.schedule_models import ExportSchedule
 from backend.apps.projects.models import Archive, GeneratedProject
 from backend.apps.projects.services.archive_storage import archives_storage
 from backend.apps.projects.services.project_generator import ProjectGenerator
-from backend.apps.workflows.models import WorkflowExecution
+from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.errors import RepomillError
 
 AT_ONCE = 200
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 _Generation = GeneratedProject.Status
 _Export = RepositoryExport.Status
 _Item = BulkExportItem.Status
+_Task = TaskExecution.Status
 
 
 def prune_archives(schedule: ExportSchedule, *, now: datetime, limit: int = AT_ONCE) -> int:
@@ -87,8 +88,10 @@ def _unused(generations: QuerySet[GeneratedProject]) -> QuerySet[GeneratedProjec
     executions = WorkflowExecution.objects.filter(
         pk=OuterRef("workflow_execution"), status__in=[working.PENDING, working.RUNNING]
     )
-    exports = RepositoryExport.objects.filter(
-        generated_project=OuterRef("pk"), status__in=[_Export.PENDING, _Export.EXPORTING]
+    # A delivery that waits for its next attempt is called failed meanwhile; its task says that it goes on.
+    going_on = TaskExecution.objects.filter(status__in=[_Task.PENDING, _Task.RUNNING]).values("key")
+    exports = RepositoryExport.objects.filter(generated_project=OuterRef("pk")).filter(
+        Q(status__in=[_Export.PENDING, _Export.EXPORTING]) | Q(status=_Export.FAILED, key__in=going_on)
     )
     items = BulkExportItem.objects.filter(generation=OuterRef("pk"), status__in=[_Item.PENDING, _Item.IN_FLIGHT])
     followers = GeneratedProject.objects.filter(

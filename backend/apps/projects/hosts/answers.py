@@ -18,6 +18,8 @@ from backend.apps.projects.services.git_words import clean
 from backend.errors import RateLimited, RemoteRefused, RemoteUnreachable, RepomillError
 
 LONGEST_WORDS = 500
+DEEPEST_WORDS = 10
+"""Objects and lists inside one another that are looked at for a host's words."""
 LONGEST_WAIT = 86_400.0
 """Seconds. What GitLab.com may ask for; a host that asks for more is asked again then."""
 USUAL_WAIT = 60.0
@@ -71,7 +73,7 @@ def refusal(answer: Answer, *, manners: Manners, now: datetime | None = None) ->
         return RemoteUnreachable(
             f"{host} has a fault of its own: {said}",
             hint="Nothing has to be done: it is tried again.",
-            retry_after=_asked_for(answer, now or datetime.now(UTC)),
+            retry_after=_bounded(_asked_for(answer, now or datetime.now(UTC))),
             status=status,
         )
     if 300 <= status < 400:
@@ -96,23 +98,29 @@ def words(answer: Answer, *, secrets: Iterable[str] = ()) -> str:
     return said or f"HTTP {answer.status}"
 
 
-def _said(data: Any) -> str:  # noqa: ANN401  (JSON of any shape)
-    """Flatten the shapes in use: a text, a list of texts, {field: [texts]}, {message, errors: [{field, message}]}."""
+def _said(data: Any, depth: int = 0) -> str:  # noqa: ANN401  (JSON of any shape)
+    """Flatten the shapes in use: a text, a list of texts, {field: [texts]}, {message, errors: [{field, message}]}.
+
+    What lies deeper than any of them says nothing: every level is looked at once, and the stack has an end.
+    """
     if isinstance(data, str):
         return data
+    if depth > DEEPEST_WORDS:
+        return ""
     if isinstance(data, list):
-        return "; ".join(filter(None, map(_said, data)))
+        return "; ".join(filter(None, (_said(each, depth + 1) for each in data)))
     if not isinstance(data, dict):
         return ""
-    parts = [_said(data[name]) for name in ("message", "error", "error_description") if name in data]
+    parts = [_said(data[name], depth + 1) for name in ("message", "error", "error_description") if name in data]
     if "errors" in data:
-        parts.append(_said(data["errors"]))
+        parts.append(_said(data["errors"], depth + 1))
     if parts:
         said = " - ".join(filter(None, parts))
         return f"{data['field']}: {said}" if isinstance(data.get("field"), str) and data["field"] not in said else said
     if "code" in data and "field" in data:
         return f"{data['field']}: {data['code']}"
-    return "; ".join(f"{name} {_said(value)}" for name, value in data.items() if _said(value))
+    named = ((name, _said(value, depth + 1)) for name, value in data.items())
+    return "; ".join(f"{name} {said}" for name, said in named if said)
 
 
 def _is_limit(answer: Answer, said: str) -> bool:
@@ -123,8 +131,8 @@ def _is_limit(answer: Answer, said: str) -> bool:
 
 
 def _limited(answer: Answer, said: str, *, host: str, now: datetime) -> RateLimited:
-    seconds = _asked_for(answer, now)
-    seconds = USUAL_WAIT if seconds is None else min(max(seconds, 1.0), LONGEST_WAIT)
+    asked = _bounded(_asked_for(answer, now))
+    seconds = USUAL_WAIT if asked is None else asked
     until = (now + timedelta(seconds=seconds)).replace(microsecond=0).isoformat().replace("+00:00", "Z")
     limit = _which(answer, said)
     return RateLimited(
@@ -160,7 +168,8 @@ def _asked_for(answer: Answer, now: datetime) -> float | None:
     if asked:
         try:
             when = parsedate_to_datetime(asked)
-        except ValueError:
+        except (ValueError, OverflowError):
+            # The latter for numbers that no date has.
             return None
         return (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds()
     for left, reset in (("x-ratelimit-remaining", "x-ratelimit-reset"), ("ratelimit-remaining", "ratelimit-reset")):
@@ -168,6 +177,10 @@ def _asked_for(answer: Answer, now: datetime) -> float | None:
         if answer.headers.get(left) == "0" and at.isdecimal():
             return float(at[:12]) - now.timestamp()
     return None
+
+
+def _bounded(seconds: float | None) -> float | None:
+    return None if seconds is None else min(max(seconds, 1.0), LONGEST_WAIT)
 
 
 def _missing(answer: Answer) -> str:

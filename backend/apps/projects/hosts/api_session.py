@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from django.conf import settings
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -143,10 +144,14 @@ def _allowed() -> set[str]:
 def _bounded(response: requests.Response) -> bytes:
     body = bytearray()
     until = time.monotonic() + WHOLE_SECONDS
-    for chunk in response.iter_content(CHUNK):
-        body += chunk
-        if len(body) > LARGEST_ANSWER or time.monotonic() > until:
-            raise requests.exceptions.ChunkedEncodingError("The answer is too large or too slow.")
+    try:
+        # What has come, and not a whole chunk: the time of one that comes byte by byte has no end.
+        while chunk := response.raw.read1(CHUNK, decode_content=True):
+            body += chunk
+            if len(body) > LARGEST_ANSWER or time.monotonic() > until:
+                raise requests.exceptions.ChunkedEncodingError("The answer is too large or too slow.")
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(type(error).__name__) from None
     return bytes(body)
 
 

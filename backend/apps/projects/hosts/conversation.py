@@ -5,6 +5,7 @@ It decides nothing about trying again; the errors say whether it would help.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,9 @@ from backend.apps.projects.hosts.answers import Manners, refusal
 from backend.apps.projects.hosts.api_session import ForeignOrigin, Unwelcome
 from backend.apps.projects.services.git_words import clean
 from backend.errors import RemoteRefused, RemoteUnreachable
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character, which JSON can spell and which stands in no address."""
 
 
 @contextmanager
@@ -46,7 +50,7 @@ def conversing(manners: Manners) -> Iterator[None]:
 def text(data: Any, name: str, *, manners: Manners, optional: bool = False) -> str:  # noqa: ANN401  (JSON)
     """Return a text of an answer. Raises RemoteRefused where it is missing."""
     value = data.get(name) if isinstance(data, dict) else None
-    if isinstance(value, str) and (value or optional):
+    if isinstance(value, str) and (value or optional) and not _SURROGATE.search(value):
         return value
     if optional and value is None:
         return ""

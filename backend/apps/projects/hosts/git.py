@@ -18,7 +18,7 @@ from backend.apps.projects.errors import GitFailed, RepositoryExists
 from backend.apps.projects.hosts.addresses import local_address, remote_address, valid_branch
 from backend.apps.projects.hosts.askpass import answering, forms_of_secret
 from backend.apps.projects.hosts.base import DEFAULT_USERNAME, PushResult, Standing, Target
-from backend.apps.projects.hosts.outcomes import meaning, moved_on
+from backend.apps.projects.hosts.outcomes import meaning, moved_on, not_followed
 from backend.apps.projects.hosts.patience import patiently
 from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_store import GitStore, create_bare
@@ -137,8 +137,10 @@ class _Pusher:
                 f"{self._shown}: {self.target.full_name} is there and is not this project's; nothing was changed.",
                 hint="Choose another name, or a repository that this project was exported to before.",
             )
-        if there is not None and not (self.store.has(there) and self.store.is_ancestor(there, of=self.commit)):
+        if there is not None and not self.store.has(there):
             raise moved_on(self._shown)
+        if there is not None and not self.store.is_ancestor(there, of=self.commit):
+            raise not_followed(self._shown)
         # Not forced: the remote itself refuses the push if the branch has moved since it was looked at.
         self.pushed = True
         self._git(

@@ -19,6 +19,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_store import GitStore
+from backend.apps.projects.services.pack_storage import is_noted, note
 
 _SALT = "repomill.repository.mark"
 _MARK = re.compile(r"\[repomill:([a-z2-7]{26})\]")
@@ -41,15 +42,20 @@ def is_marked(description: str, *, project_id: str, origin: str, full_name: str)
 
 
 def record(store: GitStore, *, origin: str, identity: str, commit: str) -> None:
-    """Note in the store that this repository has this commit of the project."""
+    """Note in the store, and for the other hosts, that this repository has this commit of the project."""
     run("update-ref", _reference(origin, identity), commit, git_dir=store.path)
+    if store.project_id is not None:
+        note(_name(origin, identity), project_id=store.project_id)
 
 
 def is_recorded(store: GitStore, *, origin: str, identity: str) -> bool:
-    """Return whether this project was delivered to this very repository before."""
-    if not store.exists():
-        return False
-    return bool(run("for-each-ref", "--count=1", "--", _reference(origin, identity), git_dir=store.path).output)
+    """Return whether this project was delivered to this very repository before, by whatever host."""
+    if (
+        store.exists()
+        and run("for-each-ref", "--count=1", "--", _reference(origin, identity), git_dir=store.path).output
+    ):
+        return True
+    return store.project_id is not None and is_noted(_name(origin, identity), project_id=store.project_id)
 
 
 def _mark(project_id: str, origin: str, full_name: str, key: str | bytes) -> str:
@@ -59,4 +65,8 @@ def _mark(project_id: str, origin: str, full_name: str, key: str | bytes) -> str
 
 
 def _reference(origin: str, identity: str) -> str:
-    return f"refs/deliveries/{hashlib.sha256(f'{origin} {identity}'.encode()).hexdigest()[:40]}"
+    return f"refs/deliveries/{_name(origin, identity)}"
+
+
+def _name(origin: str, identity: str) -> str:
+    return hashlib.sha256(f"{origin} {identity}".encode()).hexdigest()[:40]

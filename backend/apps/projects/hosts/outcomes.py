@@ -117,6 +117,15 @@ def moved_on(host: str) -> Diverged:
     )
 
 
+def not_followed(host: str) -> Diverged:
+    """Return the error for a branch that is at a commit of this project which the exported one does not follow."""
+    return Diverged(
+        f"{host}: the branch is at another generation of this project, which this one does not follow; nothing was"
+        " overwritten.",
+        hint="Export the newest generation, or this one to another branch.",
+    )
+
+
 def _refused_lines(porcelain: str) -> str:
     """Return what `push --porcelain` says of the refs that were not updated."""
     return "\n".join(line.split("\t")[-1] for line in porcelain.splitlines() if line.startswith("!\t"))

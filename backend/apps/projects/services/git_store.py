@@ -115,7 +115,7 @@ class GitStore:
 
     def __init__(self, path: Path, *, project_id: UUID | None = None) -> None:
         self.path = path
-        self._project_id = project_id
+        self.project_id = project_id
 
     @classmethod
     def for_project(cls, project_id: UUID | str) -> GitStore:
@@ -145,11 +145,11 @@ class GitStore:
         Every method here does so by itself; it is for who reads the folder directly.
         Raises ContentMissing where one of them is lost, StorageUnavailable.
         """
-        if self._project_id is None or packs_storage() is None:
+        if self.project_id is None or packs_storage() is None:
             return
         for commit in commits:
             if COMMIT.fullmatch(commit) and not has_name(self, commit):
-                bring(self, project_id=self._project_id, commit=commit)
+                bring(self, project_id=self.project_id, commit=commit)
 
     def commit(self, changes: Changes, *, base: str | None, message: str, parent: str | None, when: datetime) -> Commit:
         """Commit what another commit's files become with changes; return the commit, the parent when it has that tree.

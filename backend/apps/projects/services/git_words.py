@@ -19,7 +19,9 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
 _USERINFO = re.compile(r"(?<=://)[^/\s@'\"]+(?:@[^/\s@'\"]+)*(?=@)")
 _TOKEN = re.compile(
-    r"\b(?:gh[a-z]_\w{16,}|github_pat_\w{16,}|gl[a-z]{1,6}-[\w.-]{16,}|eyJ[\w-]+\.[\w-]+\.[\w-]+)"
+    r"\b(?:gh[a-z]_\w{16,}|github_pat_\w{16,}|gl[a-z]{1,6}-[\w.-]{16,})"
+    # Atomic, and not from the middle of a word: else each place in it is followed to its end, in quadratic time.
+    r"|(?<![\w-])(?>[\w-]*?eyJ)[\w-]++\.[\w-]++\.[\w-]+"
     r"|(?<=\bBasic )[A-Za-z0-9+/=]{8,}|(?<=\bBearer )\S{8,}"
 )
 REDACTED = "[redacted]"

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.files import File
+from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 
 from backend.apps.projects.errors import ContentMissing, StorageUnavailable
@@ -77,6 +78,24 @@ def is_there(row: StoredPack) -> bool:
     except ContentMissing:
         return False
     return True
+
+
+def note(name: str, *, project_id: UUID) -> None:
+    """Keep a name for the other hosts, where there is a storage. Raises StorageUnavailable."""
+    storage = packs_storage()
+    if storage is None or is_noted(name, project_id=project_id):
+        return
+    with storage_answers():
+        storage.save(f"{project_id}/{name}.note", ContentFile(b""))
+
+
+def is_noted(name: str, *, project_id: UUID) -> bool:
+    """Return whether any host keeps a name. Raises StorageUnavailable."""
+    storage = packs_storage()
+    if storage is None:
+        return False
+    with storage_answers():
+        return storage.exists(f"{project_id}/{name}.note")
 
 
 def remove_packs(*, project_id: UUID) -> None:

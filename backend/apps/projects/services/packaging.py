@@ -62,8 +62,13 @@ def package(
                     defaults={"path": key, "size": written.size, "digest": written.digest},
                 )
         except OrganisationFull:
-            archive_storage.archives_storage().delete(key)
-            raise
+            # Somebody else may have packaged it meanwhile: then the file is what that one has recorded.
+            recorded = Archive.objects.filter(
+                generated_project=generation, format=format, commit=generation.commit, digest=written.digest
+            ).first()
+            if recorded is None:
+                archive_storage.archives_storage().delete(key)
+                raise
     return as_result(recorded)
 
 

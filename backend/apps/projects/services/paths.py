@@ -18,7 +18,8 @@ from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.services.limits import Limits
 
 LONGEST_NAME = 255
-LONGEST_PATH = 4096
+LONGEST_PATH = 2048
+"""Bytes. PostgreSQL indexes no row of more than 2,704."""
 
 # What each rule asks for; the keys are the stable values of the error's `rule`.
 RULES = {

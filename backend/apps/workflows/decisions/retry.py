@@ -8,6 +8,8 @@ from backend.errors import RepomillError
 
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 600.0
+LONGEST_ASKED = 30 * 86_400.0
+"""Seconds. Who asks for a longer wait is asked again then; what no date can hold would never be written back."""
 LONGEST_TURN = 30.0
 """Seconds. What waits for its turn looks at least this often whether it has come."""
 LONGEST_IN_BROKER = 300.0
@@ -48,7 +50,7 @@ def decide_retry(
         return GiveUp(f"all {max_retries} retries are used up")
     if error.retry_after is not None:
         again = min(LONGEST_TURN, 2.0 ** min(waited, 30)) if waits and waited else 0.0
-        pause = max(again, error.retry_after) + jitter
+        pause = max(again, min(error.retry_after, LONGEST_ASKED)) + jitter
     else:
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(retries, 30)) * (1 + jitter / 4)
     return Again(pause, parked=pause > LONGEST_IN_BROKER, counted=not waits)
