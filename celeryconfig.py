@@ -143,6 +143,11 @@ beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
+    "remove-deleted-projects": {
+        "task": "maintenance.remove_deleted_projects",
+        "schedule": 900.0,
+        "options": {"expires": 900.0},
+    },
     "repack-stores": {
         "task": "maintenance.repack_stores",
         "schedule": 900.0,

@@ -17,6 +17,7 @@ from backend.apps.exports.services.abandoning import fail_abandoned_exports as f
 from backend.apps.exports.services.bulk_advance import advance_all
 from backend.apps.exports.services.schedule_runs import do_round
 from backend.apps.projects.services.archive_storage import sweep_leftovers
+from backend.apps.projects.services.deletion import remove_left_behind
 from backend.apps.projects.services.generation_records import fail_abandoned
 from backend.apps.projects.services.repacking import repack_stores as repack_once
 from backend.apps.workflows.execution.lost_messages import expect_no_answers
@@ -96,6 +97,14 @@ def sweep_archives() -> None:
     swept = sweep_leftovers(now=time.time())
     if swept:
         logger.info("removed %d unfinished archives", swept)
+
+
+@app.task(name="maintenance.remove_deleted_projects", base=MaintenanceTask, send_events=False)
+def remove_deleted_projects() -> None:
+    """Remove what this host still has of projects that another host has removed."""
+    removed = remove_left_behind()
+    if removed:
+        logger.info("removed what was left of %d deleted projects", removed)
 
 
 @app.task(name="maintenance.forget_secrets", base=MaintenanceTask, send_events=False)

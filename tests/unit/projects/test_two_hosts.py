@@ -16,13 +16,14 @@ from backend.apps.authentication.models import User
 from backend.apps.projects.errors import ContentMissing, StorageUnavailable
 from backend.apps.projects.models import Project, StoredPack
 from backend.apps.projects.services import commit_sharing
-from backend.apps.projects.services.deletion import remove_files
+from backend.apps.projects.services.deletion import delete_project, remove_files, remove_left_behind
 from backend.apps.projects.services.generations import generate, package
 from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.history import compare
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from backend.apps.projects.services.storage_care import Care, put_missing
+from backend.apps.workflows.models import TaskExecution
 from backend.cli.checks.storage import check_storage
 from backend.config.storage_url import storages_of
 from backend.errors import ConfigurationError, RepomillError
@@ -298,3 +299,25 @@ def test_a_storage_that_does_not_answer_is_a_passing_failure(on, make, settings,
         assert raised.value.retryable
         assert "hunter2" not in f"{raised.value.as_json()}"
         assert not StoredPack.objects.exists()
+
+
+def test_a_deleted_project_leaves_nothing_on_any_host(on, make, demo, owner, monkeypatch):
+    monkeypatch.setattr("backend.apps.workflows.execution.chains.publish_chain", lambda tasks: True)
+    store = GitStore.for_project
+    project_id = demo.pk
+    with on("a"):
+        made = make(structure=TREE)
+    with on("b"):
+        package(project=demo, user=owner, execution_id=None, format="tar")
+        assert store(project_id).exists()
+        assert remove_left_behind() == 0
+    delete_project(user=owner, project_id=project_id)
+    with on("b"):
+        # Nobody has removed it yet; a folder alone, without a project, is left in peace.
+        assert (remove_left_behind(), store(project_id).exists()) == (0, True)
+    with on("a"):
+        remove_files(project_id=str(project_id), generations=[made["generation"]])
+        TaskExecution.objects.update(status="completed")
+    with on("b"):
+        assert (remove_left_behind(), store(project_id).exists()) == (1, False)
+        assert remove_left_behind() == 0

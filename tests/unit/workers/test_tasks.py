@@ -132,6 +132,7 @@ def test_discovering_endpoints_is_a_task(do, asked):
         "maintenance.forget_old_answers",
         "maintenance.forget_agent_actions",
         "maintenance.fail_abandoned_generations",
+        "maintenance.remove_deleted_projects",
         "maintenance.repack_stores",
         "maintenance.sweep_archives",
     ],

@@ -5,9 +5,12 @@ So a crash leaves either all of the project or a task that removes what is left 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from pathlib import Path
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from backend.apps.authentication.models import User
@@ -20,10 +23,13 @@ from backend.apps.projects.services.pack_storage import remove_packs
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.workflows.models import TaskExecution, Workflow, WorkflowExecution
 from backend.apps.workflows.services.enqueue import enqueue_method
-from backend.errors import Conflict
+from backend.errors import Conflict, RepomillError
 from backend.identifiers import read_id
 
 REMOVE = "generation.remove_project"
+KEY = "remove-project:"
+AT_ONCE = 500
+logger = logging.getLogger(__name__)
 
 _Execution = WorkflowExecution.Status
 _Task = TaskExecution.Status
@@ -48,7 +54,7 @@ def delete_project(*, user: User, project_id: UUID) -> None:
     enqueue_method(
         method=REMOVE,
         arguments=arguments,
-        key=f"remove-project:{project.pk}",
+        key=f"{KEY}{project.pk}",
         user=user,
         project_name=project.name,
     )
@@ -74,6 +80,26 @@ def remove_files(*, project_id: str, generations: Sequence[str]) -> None:
     ProjectGenerator(str(project)).cleanup()
     GitStore.for_project(project).remove()
     remove_packs(project_id=project)
+
+
+def remove_left_behind() -> int:
+    """Remove what this host has fetched of projects whose files another host has removed. Returns of how many.
+
+    That a removal is recorded decides, and not that the project is missing: it is also missing from a database that was
+    restored from a backup, and must not lose its history then.
+    """
+    there = sorted(path.stem for path in Path(settings.GIT_STORES_DIR).glob("*.git"))
+    removed = 0
+    for begin in range(0, len(there), AT_ONCE):
+        keys = [f"{KEY}{name}" for name in there[begin : begin + AT_ONCE]]
+        for removal in TaskExecution.objects.filter(method=REMOVE, key__in=keys, status=_Task.COMPLETED):
+            try:
+                remove_files(**removal.arguments)
+            except (RepomillError, OSError) as error:
+                logger.warning("what is left of a project stays for now (%s): %s", removal.key, type(error).__name__)
+            else:
+                removed += 1
+    return removed
 
 
 def _require_rest(project: Project) -> None:
