@@ -46,20 +46,16 @@ def last_run(schedule: ExportSchedule) -> ScheduleRun | None:
 
 def last_runs(schedules: Sequence[ExportSchedule]) -> dict[UUID, ScheduleRun]:
     """Return the newest run of each that was not skipped, in one query."""
-    newest = (
-        ScheduleRun.objects.filter(schedule=OuterRef("pk"))
-        .exclude(status=ScheduleRun.Status.SKIPPED)
-        .order_by("-due_at", "-pk")
-        .values("pk")[:1]
-    )
-    rows = ExportSchedule.objects.filter(pk__in=[schedule.pk for schedule in schedules]).order_by()
-    found = ScheduleRun.objects.filter(pk__in=rows.annotate(newest=Subquery(newest)).values("newest"))
-    return {run.schedule_id: run for run in found}
+    return _newest_of(ScheduleRun.objects.exclude(status=ScheduleRun.Status.SKIPPED), schedules)
 
 
 def newest_runs(schedules: Sequence[ExportSchedule]) -> dict[UUID, ScheduleRun]:
     """Return the newest run of each, whatever came of it, in one query."""
-    newest = ScheduleRun.objects.filter(schedule=OuterRef("pk")).order_by("-due_at", "-pk").values("pk")[:1]
+    return _newest_of(ScheduleRun.objects.all(), schedules)
+
+
+def _newest_of(runs: QuerySet[ScheduleRun], schedules: Sequence[ExportSchedule]) -> dict[UUID, ScheduleRun]:
+    newest = runs.filter(schedule=OuterRef("pk")).order_by("-due_at", "-pk").values("pk")[:1]
     rows = ExportSchedule.objects.filter(pk__in=[schedule.pk for schedule in schedules]).order_by()
     found = ScheduleRun.objects.filter(pk__in=rows.annotate(newest=Subquery(newest)).values("newest"))
     return {run.schedule_id: run for run in found}

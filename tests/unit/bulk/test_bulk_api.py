@@ -64,7 +64,7 @@ def test_an_item_says_how_its_task_has_ended_before_the_next_round(client, world
         assert [row["status"] for row in rows] == [status]
 
 
-def test_a_list_of_schedules_costs_the_same_for_many(client, world, django_assert_num_queries):
+def test_a_list_of_schedules_costs_the_same_for_many(client, world):
     for number in range(4):
         wish = {"name": f"s{number}", "cron": "0 2 * * *", "export": WISH}
         assert client.post(f"{client.post(SCHEDULES, wish)['Location']}run/").status_code == 202

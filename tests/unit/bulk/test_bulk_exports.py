@@ -233,13 +233,14 @@ def test_failed_items_are_told_and_tried_again(world):
     assert len(world.served) == 2
 
 
+def doubt(claimed):
+    raise InDoubt("lost answer")
+
+
 def test_what_is_in_doubt_is_not_repeated(world):
     world.projects(1)
     bulk = world.start()
     world.work(1)
-
-    def doubt(claimed):
-        raise InDoubt("lost answer")
 
     world.service = doubt
     world.work()
@@ -256,9 +257,6 @@ def test_what_was_in_doubt_goes_on_at_once_when_a_person_has_it_tried_once_more(
     world.projects(1)
     bulk = world.start()
     world.work(1)
-
-    def doubt(claimed):
-        raise InDoubt("lost answer")
 
     world.service = doubt
     world.work()

@@ -55,7 +55,7 @@ def advance(bulk_export_id: UUID, *, now: datetime, wait: bool = True, most: int
         if bulk.paused_at is not None:
             # What ran when it was paused may wait by now, for a limit or to be tried again.
             hold_back(bulk, now=now)
-        if bulk.paused_at is None and bulk.cancel_requested_at is None:
+        elif bulk.cancel_requested_at is None:
             room = bulk.window - in_flight
             started = _refill(bulk, room=room if most is None else min(most, room))
         if in_flight + started == 0:
