@@ -130,7 +130,9 @@ class RabbitMQ:
             "RABBITMQ_LOGS": "-",
             # What it did at an upgrade, of which there is none, goes here all the same.
             "RABBITMQ_LOG_BASE": folder,
-            "RABBITMQ_NODENAME": f"rm{self.port}@localhost",
+            "RABBITMQ_NODENAME": f"rm{self.port}@127.0.0.1",
+            # A long name may be a number, which needs nobody who knows `localhost`.
+            "RABBITMQ_USE_LONGNAME": "true",
             "RABBITMQ_CONFIG_FILE": f"{folder}/rabbit.conf",
             "RABBITMQ_CONF_ENV_FILE": f"{folder}/none",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/plugins",
