@@ -45,6 +45,7 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
     ├── InDoubt                       in_doubt              the outcome cannot be known; a person decides
     ├── ProcessDied                   process_died          backend.cli.errors
     ├── TimeLimitExceeded             time_limit_exceeded
+    ├── WorkersLost                   workers_lost          the work itself may end whatever does it
     └── ConfigurationError            configuration_error   a setting is missing or senseless
         └── CredentialKeyMissing      credential_key_missing  backend.apps.credentials.errors
 """
@@ -168,6 +169,12 @@ class TimeLimitExceeded(RepomillError):
     """It took longer than its time limit."""
 
     code = "time_limit_exceeded"
+
+
+class WorkersLost(RepomillError):
+    """One worker after the other was lost with it."""
+
+    code = "workers_lost"
 
 
 class ConfigurationError(RepomillError):

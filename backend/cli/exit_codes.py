@@ -36,6 +36,7 @@ INTERRUPTED: Final = 130
 EXIT_CODES: Final[dict[str, int]] = {
     "internal_error": INTERNAL,
     "process_died": FAILED,
+    "workers_lost": FAILED,
     "invalid_input": 3,
     "not_found": 4,
     "conflict": 5,

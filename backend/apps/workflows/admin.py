@@ -90,7 +90,7 @@ class TaskAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     show_full_result_count = False
     fields = (
         *("run", "flower", "description", "method", "status", "error", "attempt", "retries", "max_retries"),
-        *("ready", "not_before", "next_publish_at", "publish_count", "lease_expires_at", "worker", "lost_worker"),
+        *("ready", "not_before", "next_publish_at", "publish_count", "lease_expires_at", "worker", "losses"),
         *("cancel_requested_at", "created_at", "started_at", "completed_at", "key"),
     )
     readonly_fields = ("run", "flower")

@@ -280,6 +280,8 @@ class TaskExecution(models.Model):
     worker = models.CharField(max_length=200, blank=True)
     lost_worker = models.BooleanField(default=False)
     """Whether an attempt was lost with its worker since the last one that ended in the ordinary way."""
+    losses = models.PositiveIntegerField(default=0, db_default=0)
+    """How many attempts were, one after the other; one that a stopping worker handed back is no loss."""
     trace_parent = models.CharField(max_length=55, blank=True, default="", db_default="")
     """As the execution's, for a task on its own; empty for the others."""
     grant = models.JSONField(null=True, blank=True)

@@ -29,6 +29,7 @@ from backend.errors import (
     RepomillError,
     TemporaryFailure,
     TimeLimitExceeded,
+    WorkersLost,
 )
 
 REQUEST = RequestFactory().get("/api/v1/things/")
@@ -62,6 +63,7 @@ def shown(error: Exception) -> Any:
         (RemoteUnreachable, 503),
         (RateLimited, 503),
         (TimeLimitExceeded, 504),
+        (WorkersLost, 500),
         (ConfigurationError, 500),
         (RepomillError, 500),
     ],

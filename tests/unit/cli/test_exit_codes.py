@@ -17,6 +17,7 @@ from backend.errors import (
     RepomillError,
     TemporaryFailure,
     TimeLimitExceeded,
+    WorkersLost,
 )
 
 
@@ -48,6 +49,7 @@ class InvalidColour(InvalidInput):
         (InDoubt(), 10),
         (TimeLimitExceeded(), 11),
         (ProcessDied(), 1),
+        (WorkersLost(), 1),
     ],
 )
 def test_exit_code(error: RepomillError, code: int) -> None:

@@ -6,10 +6,11 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
+from backend.apps.workflows.decisions.retry import MOST_LOSSES
 from backend.apps.workflows.execution import write_back
 from backend.apps.workflows.execution.claim import ClaimedTask, NotClaimed, claim, extend_lease
 from backend.apps.workflows.execution.reconcile import Report, reconcile
-from backend.apps.workflows.execution.run import Completed, Parked
+from backend.apps.workflows.execution.run import Completed, Failed, Parked, TryAgain
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.errors import RateLimited, RemoteRefused, RemoteUnreachable
 from tests.unit.workflows.conftest import kinds, task_of
@@ -102,6 +103,46 @@ def test_a_lost_worker_is_found_by_its_lease(start, runner, broker):
     assert execution.status == "completed"
     assert execution.events.filter(kind="task_completed").first().data["took_over"] is True
     assert task_of(execution, "a").retries == 0
+
+
+def lose_workers(task_id, number, *, take_back) -> None:
+    """Have that many attempts end with their workers; take_back: the reconciler finds them, or a claim does."""
+    now = timezone.now()
+    for _ in range(number):
+        claimed_by(task_id, now=now)
+        now += LATER
+        if take_back:
+            reconcile(now=now)
+    TaskExecution.objects.filter(pk=task_id, status="running").update(lease_expires_at=timezone.now() - LATER)
+
+
+@pytest.mark.parametrize("take_back", [True, False])
+def test_a_task_that_ends_each_worker_is_not_taken_over_for_ever(start, runner, act, take_back):
+    execution = start({"id": "a", "type": "one"})
+    task = task_of(execution, "a").pk
+    lose_workers(task, MOST_LOSSES, take_back=take_back)
+    assert runner.do(task) == Failed("workers_lost")
+    assert runner.calls == []
+    assert "10 workers" in str(task_of(execution, "a").error)
+    execution.refresh_from_db()
+    assert execution.status == "failed"
+    act("resume_execution", execution)
+    runner.until_idle()
+    execution.refresh_from_db()
+    assert execution.status == "completed"
+
+
+def test_one_worker_less_is_borne_and_an_attempt_that_ends_in_the_ordinary_way_begins_the_count_anew(start, runner):
+    execution = start({"id": "a", "type": "one"})
+    task = task_of(execution, "a").pk
+    lose_workers(task, MOST_LOSSES - 1, take_back=True)
+
+    def unreachable(claimed):
+        raise RemoteUnreachable("Not now.", retry_after=0.0)
+
+    runner.service = unreachable
+    assert isinstance(runner.do(task), TryAgain)
+    assert task_of(execution, "a").losses == 0
 
 
 def test_recovery_publishes_the_chain_from_the_first_unfinished_link(start, runner, broker):

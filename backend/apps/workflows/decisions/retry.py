@@ -14,6 +14,8 @@ LONGEST_TURN = 30.0
 """Seconds. What waits for its turn looks at least this often whether it has come."""
 LONGEST_IN_BROKER = 300.0
 """Seconds. A longer pause is not waited for in a worker's memory: the row is parked and the reconciler wakes it."""
+MOST_LOSSES = 10
+"""Workers that may be lost with a task, one after the other. It may be the task that ends them."""
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,13 @@ _COLUMNS = Columns(
     TaskExecution,
     [
         *("id", "key", "method", "arguments", "attempt", "retries", "max_retries", "user", "project_id", "grant"),
-        *("execution", "step", "position", "item", "lost_worker"),
+        *("execution", "step", "position", "item", "lost_worker", "losses"),
     ],
 )
 _CLAIM = f"""
     UPDATE {_TASK} SET "status" = 'running', "attempt" = "attempt" + 1,
-        "lost_worker" = ("lost_worker" OR "status" = 'running'), "worker" = %(worker)s,
+        "lost_worker" = ("lost_worker" OR "status" = 'running'),
+        "losses" = "losses" + CASE "status" WHEN 'running' THEN 1 ELSE 0 END, "worker" = %(worker)s,
         "lease_expires_at" = %(lease_expires_at)s, "started_at" = %(started_at)s,
         "not_before" = NULL, "next_publish_at" = NULL
     WHERE "id" = %(id)s AND "ready" AND "cancel_requested_at" IS NULL
@@ -52,7 +53,7 @@ EARLY = timedelta(seconds=1)
 class ClaimedTask:
     """A task that is this worker's to do, until its lease runs out.
 
-    took_over: an earlier attempt began and was lost with its worker.
+    took_over: an earlier attempt began and was lost with its worker. losses: how many were, one after the other.
     followed: the chain has another link after this one.
     grant: what the service token was good for that the work was started with, as it is kept; None for a person.
     """
@@ -72,6 +73,7 @@ class ClaimedTask:
     step_id: str
     position: int
     took_over: bool
+    losses: int = 0
     item: int = 0
     followed: bool = False
     grant: dict[str, Any] | None = None
@@ -139,6 +141,7 @@ def as_claimed(task: TaskExecution, started_at: datetime, *, step_id: str, follo
         position=task.position,
         item=task.item,
         took_over=task.lost_worker,
+        losses=task.losses,
         followed=followed,
         grant=task.grant,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from backend.apps.workflows.execution.claim import as_claimed, lease_duration
 from backend.apps.workflows.execution.events import History
@@ -67,9 +68,8 @@ def _take_back(now: datetime) -> int:
                 pk=task.pk, status=Status.RUNNING, attempt=task.attempt, lease_expires_at__lt=now
             )
             to_stop = mine.exclude(cancel_requested_at=None).exists()
-            if not to_stop and not mine.update(
-                status=Status.PENDING, lost_worker=True, lease_expires_at=None, published_at=None, next_publish_at=now
-            ):
+            back = {"lost_worker": True, "losses": F("losses") + 1, "published_at": None, "next_publish_at": now}
+            if not to_stop and not mine.update(status=Status.PENDING, lease_expires_at=None, **back):
                 continue
             taken += 1
             if execution is not None:

@@ -30,6 +30,7 @@ ANEW: dict[str, Any] = {
     "next_publish_at": None,
     "publish_count": 0,
     "lost_worker": False,
+    "losses": 0,
     "cancel_requested_at": None,
     "error": None,
     "completed_at": None,

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from backend.apps.workflows.decisions.retry import Again, decide_retry
+from backend.apps.workflows.decisions.retry import MOST_LOSSES, Again, decide_retry
 from backend.apps.workflows.definitions.json_values import check_json
 from backend.apps.workflows.execution import write_back
 from backend.apps.workflows.execution.claim import ClaimedTask, NotClaimed, Standing, claim, standing_of
@@ -29,7 +29,7 @@ from backend.apps.workflows.execution.interruption import (
     WorkerStops,
 )
 from backend.apps.workflows.execution.persistence import drop_connection, persistently
-from backend.errors import InvalidInput, RepomillError, TemporaryFailure, place_of
+from backend.errors import InvalidInput, RepomillError, TemporaryFailure, WorkersLost, place_of
 from backend.failpoints import Failpoint, reached
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,8 @@ def execute(
     claimed = persistently(claim, task_id, worker=worker, now=timezone.now())
     if isinstance(claimed, NotClaimed):
         return Completed() if claimed.finished else Parked(claimed.why)
+    if claimed.losses >= MOST_LOSSES:
+        return _after_error(claimed, _workers_lost(claimed))
     reached(Failpoint.AFTER_CLAIM)
     try:
         with Heartbeat(claimed.id, attempt=claimed.attempt, interrupt=interruption.interrupt) as heartbeat:
@@ -128,6 +130,13 @@ def _as_error(error: Exception, claimed: ClaimedTask) -> RepomillError:
     if isinstance(error, TypeError) and "argument" in str(error):
         return InvalidInput(f"The arguments do not fit the method {claimed.method}.", field="arguments")
     return RepomillError(f"The service failed with {type(error).__name__}.", hint="The worker's log names the place.")
+
+
+def _workers_lost(claimed: ClaimedTask) -> WorkersLost:
+    return WorkersLost(
+        f"{claimed.losses} workers, one after the other, were lost while they did it; what was begun may be there.",
+        hint="See in the system's log why they ended (too little memory?), then have it retried.",
+    )
 
 
 def _after_interruption(claimed: ClaimedTask, *, cancelled: bool, worker_stops: bool) -> Outcome:

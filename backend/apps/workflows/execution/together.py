@@ -22,7 +22,7 @@ _COLUMNS = Columns(
     TaskExecution,
     [
         *("id", "key", "method", "arguments", "attempt", "retries", "max_retries", "user", "project_id", "grant"),
-        *("execution", "step", "position", "item", "lost_worker"),
+        *("execution", "step", "position", "item", "lost_worker", "losses"),
     ],
 )
 

@@ -97,6 +97,7 @@ def try_again(claimed: ClaimedTask, error: RepomillError, again: Again) -> bool:
             not_before=due,
             **message,
             lost_worker=False,
+            losses=0,
         )
         if updated and execution is not None:
             history = History(execution.pk)
