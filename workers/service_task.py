@@ -7,20 +7,18 @@ task and its arguments from the database, and its result goes back there.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 from celery import Task
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from celery.utils.log import get_task_logger
-from django.db import connection
 
 from backend.apps.credentials.services.redaction import clean, without
 from backend.apps.credentials.services.sealing import open_tokens, secrets_in
 from backend.apps.workflows.execution.claim import ClaimedTask
-from backend.apps.workflows.execution.persistence import drop_connection
+from backend.apps.workflows.execution.persistence import leaving_no_transaction
 from backend.apps.workflows.execution.run import Completed, Failed, Outcome, TryAgain, execute
 from backend.config.celery import app
 from backend.errors import ConfigurationError, RepomillError, TimeLimitExceeded
@@ -103,7 +101,7 @@ def _run(
 ) -> None:
     worker = str(task.request.hostname or "inline")
     parent = str((task.request.headers or {}).get(tracing.HEADER, ""))
-    with _leaving_no_transaction(), observed(task_id, method=task.name, parent=parent) as observation:
+    with leaving_no_transaction(), observed(task_id, method=task.name, parent=parent) as observation:
         outcome: Outcome = Completed()
         had = together(task_id, worker=worker) if together is not None else []
         if not had:
@@ -125,26 +123,14 @@ def _run(
             raise Ignore
 
 
-@contextmanager
-def _leaving_no_transaction() -> Iterator[None]:
-    """Give the connection up where anything is raised: the time limit strikes wherever the process is just then."""
-    inside = connection.in_atomic_block
-    try:
-        yield
-    except BaseException:
-        drop_connection(inside=inside)
-        raise
-
-
 def _serve(body: Body, claimed: ClaimedTask) -> Any:  # noqa: ANN401  (JSON)
     # Secrets that were given with the work are opened here and nowhere before; whatever answers may repeat them.
-    inside = connection.in_atomic_block
     arguments = open_tokens(claimed.arguments, execution_id=claimed.execution_id or claimed.id)
     secrets = secrets_in(arguments)
     try:
-        return without(body(TaskCall(claimed), **arguments), secrets)
+        with leaving_no_transaction():
+            return without(body(TaskCall(claimed), **arguments), secrets)
     except SoftTimeLimitExceeded as error:
-        drop_connection(inside=inside)
         raise TimeLimitExceeded(hint="Raise timeout_seconds of the step, or give it less to do.") from error
     except RepomillError as error:
         clean(error, secrets)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from django.db import Error, InterfaceError, OperationalError, connection
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from backend.errors import RepomillError
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,22 @@ def _reconnect(error: BaseException | None) -> None:
     # Only the type: a database's words may hold the values of a row.
     logger.warning("the database did not answer (%s); trying again", type(error).__name__)
     drop_connection()
+
+
+@contextmanager
+def leaving_no_transaction() -> Iterator[None]:
+    """Give the connection up where anything is raised that nobody can have been ready for: all but our own errors.
+
+    A time limit or an interruption strikes wherever the process is just then.
+    """
+    inside = connection.in_atomic_block
+    try:
+        yield
+    except RepomillError:
+        raise
+    except BaseException:
+        drop_connection(inside=inside)
+        raise
 
 
 def drop_connection(*, inside: bool | None = None) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from backend.apps.workflows.decisions.retry import MOST_LOSSES, Again, decide_retry
@@ -28,7 +28,7 @@ from backend.apps.workflows.execution.interruption import (
     Uninterruptible,
     WorkerStops,
 )
-from backend.apps.workflows.execution.persistence import drop_connection, persistently
+from backend.apps.workflows.execution.persistence import leaving_no_transaction, persistently
 from backend.errors import InvalidInput, RepomillError, TemporaryFailure, WorkersLost, place_of
 from backend.failpoints import Failpoint, reached
 
@@ -77,7 +77,6 @@ def execute(
         one it is let finish.
     """
     interruption = interruption or Uninterruptible()
-    inside = connection.in_atomic_block
     reached(Failpoint.BEFORE_CLAIM)
     claimed = persistently(claim, task_id, worker=worker, now=timezone.now())
     if isinstance(claimed, NotClaimed):
@@ -87,7 +86,7 @@ def execute(
     reached(Failpoint.AFTER_CLAIM)
     try:
         with Heartbeat(claimed.id, attempt=claimed.attempt, interrupt=interruption.interrupt) as heartbeat:
-            result, error = _call(service, claimed, interruption, inside=inside)
+            result, error = _call(service, claimed, interruption)
     except Interrupted as interrupted:
         stops = isinstance(interrupted, WorkerStops)
         return _after_interruption(claimed, cancelled=heartbeat.cancelled, worker_stops=stops)
@@ -101,22 +100,18 @@ def execute(
 
 
 def _call(
-    service: Callable[[ClaimedTask], Any], claimed: ClaimedTask, interruption: Interruption, *, inside: bool
+    service: Callable[[ClaimedTask], Any], claimed: ClaimedTask, interruption: Interruption
 ) -> tuple[Any, RepomillError | None]:
     try:
-        with interruption:
+        # The connection here and not later: the heartbeat may be waiting for what is locked, and its end is waited for.
+        with leaving_no_transaction(), interruption:
             result = service(claimed)
         check_json(result, where="result")
     except RepomillError as error:
         logger.info("task %s (%s) attempt %d: %s", claimed.id, claimed.method, claimed.attempt, error.code)
         return None, error
     except Exception as error:  # noqa: BLE001  (whatever a service raises must end the task, not the worker)
-        drop_connection(inside=inside)
         return None, _as_error(error, claimed)
-    except Interrupted:
-        # Here and not later: the heartbeat may be waiting for what is locked, and its end is waited for.
-        drop_connection(inside=inside)
-        raise
     return result, None
 
 
