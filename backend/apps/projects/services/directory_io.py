@@ -84,7 +84,7 @@ def _open_directory(name: str, parent: int | None, path: str) -> int:
     try:
         return os.open(name, _DIRECTORY, dir_fd=parent)
     except OSError as error:
-        raise _meaning(error, path) from error
+        raise meaning(error, path) from error
 
 
 def _make_directory(name: str, parent: int, path: str) -> int:
@@ -152,7 +152,7 @@ def open_to_read(directory: int, path: str) -> int:
     try:
         descriptor = os.open(path.rpartition("/")[2], _READ, dir_fd=directory)
     except OSError as error:
-        raise _meaning(error, path) from error
+        raise meaning(error, path) from error
     try:
         require_regular(os.fstat(descriptor), path)
     except InvalidPath:
@@ -175,6 +175,12 @@ def require_regular(found: os.stat_result, path: str) -> None:
         raise invalid_path(path, "hard-link")
 
 
+def file_entry(found: os.stat_result, path: str) -> Entry:
+    """Return what the status of a file says. Raises as `require_regular` does."""
+    require_regular(found, path)
+    return Entry(path, False, bool(found.st_mode & stat.S_IXUSR), found.st_size, found.st_ctime_ns)
+
+
 def scan(directory: int, *, below: str = "") -> list[Entry]:
     """Return everything below an open directory, in no order. Raises InvalidPath for what is no file or directory."""
     entries: list[Entry] = []
@@ -191,10 +197,7 @@ def _collect(directory: int, prefix: str, entries: list[Entry]) -> None:
                 below.append(item.name)
                 entries.append(Entry(path, True, False, 0))
                 continue
-            status = item.stat(follow_symlinks=False)
-            require_regular(status, path)
-            executable = bool(status.st_mode & stat.S_IXUSR)
-            entries.append(Entry(path, False, executable, status.st_size, status.st_ctime_ns))
+            entries.append(file_entry(item.stat(follow_symlinks=False), path))
     for name in below:
         child = _open_directory(name, directory, prefix + name)
         try:
@@ -203,7 +206,8 @@ def _collect(directory: int, prefix: str, entries: list[Entry]) -> None:
             os.close(child)
 
 
-def _meaning(error: OSError, path: str) -> Exception:
+def meaning(error: OSError, path: str) -> Exception:
+    """Return what the system's error says of a path: InvalidPath, NotFound, or the error itself."""
     if error.errno == errno.ENOENT:
         return NotFound(f"There is no {path!r} in the workspace.", path=path)
     if error.errno == errno.ELOOP:

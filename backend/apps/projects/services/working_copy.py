@@ -35,13 +35,12 @@ def bring_to(
     plan: has the bytes of files of the content; the others are in the tree of `commit`.
     recorded: what the workspace held when it was sealed. Raises InvalidPath for a link in the workspace.
     """
-    there = list(workspace.entries()) if workspace.exists() else []
-    untouched = _untouched(there, recorded, sealed_at=workspace.sealed_at(seal))
+    sealed_at = workspace.sealed_at(seal)
+    there = _look(workspace, recorded, sealed_at=sealed_at)
+    untouched = _untouched(there, recorded, sealed_at=sealed_at)
     wanted = [file for file in content.files if untouched.get(file.path) != (file.digest, file.executable)]
     planned = {file.path: file for file in plan.files}
-    directories = directories_above(
-        [*(file.path for file in content.files), *(f"{path}/" for path in content.empty_directories)]
-    )
+    directories = _directories(content)
     files = {file.path for file in content.files}
     workspace.rearrange(
         files=[planned[file.path] for file in wanted if file.path in planned],
@@ -50,6 +49,21 @@ def bring_to(
         remove_directories=[entry.path for entry in there if entry.is_directory and entry.path not in directories],
     )
     _restore([file for file in wanted if file.path not in planned], workspace=workspace, store=store, commit=commit)
+
+
+def _look(workspace: Workspace, recorded: Content | None, *, sealed_at: int) -> list[Entry]:
+    if not workspace.exists():
+        return []
+    if recorded is None or not sealed_at:
+        return list(workspace.entries())
+    files = [file.path for file in recorded.files]
+    return workspace.entries_since(sealed_at, files=files, directories=_directories(recorded))
+
+
+def _directories(content: Content) -> set[str]:
+    return directories_above(
+        [*(file.path for file in content.files), *(f"{path}/" for path in content.empty_directories)]
+    )
 
 
 def _untouched(there: list[Entry], recorded: Content | None, *, sealed_at: int) -> dict[str, tuple[str, bool]]:

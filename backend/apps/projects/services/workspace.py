@@ -20,6 +20,7 @@ from backend.apps.projects.services import directory_io
 from backend.apps.projects.services.directory_io import Entry, OpenDirectories
 from backend.apps.projects.services.limits import Limits
 from backend.apps.projects.services.paths import Names, broken_rule, invalid_path, validate_path
+from backend.apps.projects.services.sealed_scan import scan_since
 from backend.apps.projects.services.workspace_lock import WorkspaceLock
 from backend.apps.workflows.execution.fence import Fence, no_fence
 
@@ -185,10 +186,16 @@ class Workspace:
             # Code points sort as their UTF-8 bytes do.
             found = sorted(directory_io.scan(directories.enter("")), key=lambda entry: entry.path)
         for entry in found:
-            rule = broken_rule(entry.path.rpartition("/")[2])
-            if rule:
-                raise invalid_path(entry.path, rule)
-            yield entry
+            yield _allowed(entry)
+
+    def entries_since(self, moment: int, *, files: Iterable[str], directories: Iterable[str]) -> list[Entry]:
+        """Return what `entries` yields, in no order, without reading directories that have been quiet.
+
+        moment: as `sealed_at` gave it. files, directories: all there was then. Raises as `entries` does.
+        """
+        known = {*files, *directories}
+        found = scan_since(moment, self.root, files=files, directories=directories)
+        return [entry if entry.path in known else _allowed(entry) for entry in found]
 
     def open(self, path: str) -> BinaryIO:
         """Open a file to read its bytes. Raises InvalidPath for anything but a regular file with one name; NotFound."""
@@ -247,6 +254,13 @@ class Workspace:
                 descriptor = directories.enter(directory, create=True)
                 for file in by_directory[directory]:
                     directory_io.write_file(descriptor, file.path, file.data, executable=file.executable, spare=spare)
+
+
+def _allowed(entry: Entry) -> Entry:
+    rule = broken_rule(entry.path.rpartition("/")[2])
+    if rule:
+        raise invalid_path(entry.path, rule)
+    return entry
 
 
 def _by_directory(path: str) -> str:
