@@ -3,11 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from django.db.transaction import TransactionManagementError
 
 from backend.apps.credentials.errors import CredentialKeyMissing, CredentialUnreadable
 from backend.apps.credentials.secret import Secret
 from backend.apps.credentials.services import keyring
 from backend.apps.credentials.services.encryption import Encrypted, decrypt, encrypt
+
+pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("value", ["x", "päss wörd 🔑", "p" * 10_000])
@@ -60,3 +63,9 @@ def test_without_its_key_it_stays_closed(secret, keys_file):
     with pytest.raises(CredentialKeyMissing, match="is not there"):
         decrypt(encrypted, bound_to=b"row")
     assert not keys_file.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_encrypted_outside_of_the_transaction_that_stores_it(secret):
+    with pytest.raises(TransactionManagementError):
+        encrypt(secret, bound_to=b"row")

@@ -17,6 +17,7 @@ from backend.apps.credentials.services.keeping import (
     store_credential,
 )
 from backend.apps.credentials.services.secrets import open_secret
+from backend.apps.credentials.services.sharing import share_credential
 from backend.apps.credentials.words import is_name
 from backend.errors import Conflict, InvalidInput, NotFound, PermissionRefused
 
@@ -135,6 +136,15 @@ def test_a_new_value_replaces_the_old_and_what_was_known_of_it(ada, secret):
     assert row.last_used_at is not None
 
 
+def test_a_value_that_is_given_while_the_credential_is_shared_opens_for_both_circles(ada, secret):
+    row = add_credential(user=ada, name="x", host="github", secret=secret)
+    share_credential(credential=Credential.objects.get(pk=row.pk), project_id=PROJECT)
+    # Whoever gives it the value has read it before: the host was asked meanwhile.
+    replace_secret(credential=row, secret=Secret("another"))
+    assert row.project_id == PROJECT
+    assert open_secret(Credential.objects.get()).reveal() == "another"
+
+
 def test_what_was_removed_is_gone(ada, secret):
     row = add_credential(user=ada, name="x", host="github", secret=secret)
     remove_credential(credential=row)
@@ -145,9 +155,9 @@ def test_what_was_removed_is_gone(ada, secret):
 
 def test_a_secret_that_is_stored_twice_is_a_conflict(ada, secret):
     row = new_credential(user=ada, name="x", host="github", secret=secret)
-    store_credential(row)
+    store_credential(row, secret=secret)
     with pytest.raises(Conflict):
-        store_credential(new_credential(user=ada, name="x", host="github", secret=secret))
+        store_credential(new_credential(user=ada, name="x", host="github", secret=secret), secret=secret)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """Encrypting everything anew: in batches, interruptible, and honest about what does not open."""
 
+from threading import Thread
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.db.models.signals import pre_save
 
 from backend.apps.credentials.models import Credential, SealedSecret
 from backend.apps.credentials.secret import Secret
@@ -112,3 +115,42 @@ def test_a_key_that_is_dropped_while_the_host_is_asked_is_not_used(ada, monkeypa
         check_with_host=True,
     )
     assert open_secret(Credential.objects.get(pk=row.pk)).reveal() == "value"
+
+
+@pytest.fixture
+def keys_change_before_the_row(keys_file):
+    """Let a key be added and all others be dropped between the encryption of a row and its first being written."""
+    keyring.load(create=True)
+    started: list[Thread] = []
+
+    def change() -> None:
+        try:
+            keyring.add_key()
+            list(reencrypt())
+            drop_unused_keys()
+        finally:
+            connection.close()
+
+    def begin(sender: type, **_: object) -> None:
+        if sender in (Credential, SealedSecret) and not started:
+            started.append(Thread(target=change))
+            started[0].start()
+            # It may have to wait for who writes: then it goes on once that is done.
+            started[0].join(2)
+
+    pre_save.connect(begin)
+    yield lambda: started[0].join()
+    pre_save.disconnect(begin)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["credential", "sealed"])
+def test_no_key_is_dropped_while_something_is_encrypted_with_it(ada, keys_change_before_the_row, kind):
+    if kind == "credential":
+        add_credential(user=ada, name="new", host="github", secret=Secret("value"))
+        keys_change_before_the_row()
+        assert open_secret(Credential.objects.get()).reveal() == "value"
+    else:
+        reference = seal("value", execution_id=RUN)
+        keys_change_before_the_row()
+        assert unseal(reference, execution_id=RUN).reveal() == "value"

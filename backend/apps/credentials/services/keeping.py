@@ -9,15 +9,16 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from backend.apps.authentication.models import User
 from backend.apps.credentials.hosts import canonical_base_url, host_kind
 from backend.apps.credentials.models import Credential
 from backend.apps.credentials.secret import Secret
-from backend.apps.credentials.services.encryption import encrypt
+from backend.apps.credentials.services.encryption import encrypt, hold_keys
 from backend.apps.credentials.words import valid_name, valid_username
 from backend.errors import Conflict, NotFound, PermissionRefused
+
+_OF_THE_VALUE = ("ciphertext", "key_id", "account", "scopes", "expires_at", "last_checked_at")
 
 
 def new_credential(
@@ -30,11 +31,11 @@ def new_credential(
     username: str | None = None,
     project_id: UUID | None = None,
 ) -> Credential:
-    """Return a credential that is not stored yet, checked and encrypted; `store_credential` stores it.
+    """Return a credential that is checked and not stored yet; `store_credential` encrypts its value and stores it.
 
     name: a word in lower case. host: github, gitlab or git. base_url: default the public host; `git` needs one.
     username: default what the host wants. project_id: a project that the user may change, whose members may use it too;
-    the caller has checked that. Raises InvalidInput, PermissionRefused, ConfigurationError.
+    the caller has checked that. Raises InvalidInput, PermissionRefused.
     """
     if not user.is_active:
         raise PermissionRefused("The user's account is not active.", field="user")
@@ -46,18 +47,18 @@ def new_credential(
         owner=user,
         project_id=project_id,
     )
-    return _encrypted(credential, secret)
+    _require_fit(credential, secret)
+    return credential
 
 
-def store_credential(credential: Credential, *, secret: Secret | None = None) -> Credential:
-    """Store a new credential. Raises Conflict where its owner, or its project, has one of that name.
+def store_credential(credential: Credential, *, secret: Secret) -> Credential:
+    """Store a new credential with its value.
 
-    secret: its value, to be encrypted anew: where time has gone by since, the key may have been taken out of the file.
+    Raises Conflict where its owner, or its project, has one of that name, ConfigurationError.
     """
-    if secret is not None:
-        _encrypted(credential, secret)
     try:
         with transaction.atomic():
+            _encrypt(credential, secret)
             credential.save(force_insert=True)
     except IntegrityError:
         raise _taken(credential) from None
@@ -93,7 +94,7 @@ def add_credential(
         username=username,
         project_id=project_id,
     )
-    return store_credential(credential)
+    return store_credential(credential, secret=secret)
 
 
 def replace_secret(*, credential: Credential, secret: Secret) -> Credential:
@@ -101,20 +102,18 @@ def replace_secret(*, credential: Credential, secret: Secret) -> Credential:
 
     The caller has got it from `selectors.own_credential`. Raises NotFound where it has been removed meanwhile.
     """
-    _encrypted(credential, secret)
-    credential.account, credential.scopes = "", None
-    credential.expires_at = credential.last_checked_at = None
-    changed = Credential.objects.filter(pk=credential.pk).update(
-        ciphertext=credential.ciphertext,
-        key_id=credential.key_id,
-        account="",
-        scopes=None,
-        expires_at=None,
-        last_checked_at=None,
-        updated_at=timezone.now(),
-    )
-    if not changed:
-        raise NotFound("The credential is gone.", field="credential")
+    _require_fit(credential, secret)
+    with transaction.atomic():
+        # Before the row, as everywhere: two locks in two orders would be a deadlock.
+        hold_keys()
+        # Somebody may have shared it since it was read, and its circle is bound to the value.
+        row = Credential.objects.select_for_update().filter(pk=credential.pk).first()
+        if row is None:
+            raise NotFound("The credential is gone.", field="credential")
+        _encrypt(row, secret)
+        row.account, row.scopes, row.expires_at, row.last_checked_at = "", None, None, None
+        row.save(update_fields=[*_OF_THE_VALUE, "updated_at"])
+    credential.refresh_from_db()
     return credential
 
 
@@ -123,12 +122,14 @@ def remove_credential(*, credential: Credential) -> None:
     Credential.objects.filter(pk=credential.pk).delete()
 
 
-def _encrypted(credential: Credential, secret: Secret) -> Credential:
+def _require_fit(credential: Credential, secret: Secret) -> None:
     if host_kind(credential.host).api_path:
         secret.require_token()
+
+
+def _encrypt(credential: Credential, secret: Secret) -> None:
     encrypted = encrypt(secret, bound_to=credential.bound_to())
     credential.ciphertext, credential.key_id = encrypted.ciphertext, encrypted.key_id
-    return credential
 
 
 def _taken(credential: Credential) -> Conflict:

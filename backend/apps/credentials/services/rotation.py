@@ -13,7 +13,7 @@ from django.db import transaction
 from backend.apps.credentials.errors import CredentialKeyMissing, CredentialUnreadable
 from backend.apps.credentials.models import Credential, EncryptedRow, SealedSecret
 from backend.apps.credentials.services import keyring
-from backend.apps.credentials.services.encryption import Encrypted, decrypt, encrypt
+from backend.apps.credentials.services.encryption import Encrypted, decrypt, encrypt, hold_keys
 
 BATCH = 100
 _MODELS: tuple[type[EncryptedRow], ...] = (Credential, SealedSecret)
@@ -54,10 +54,13 @@ def drop_unused_keys() -> int:
 
     A backup of the database from before may need them.
     """
-    used = {
-        key_id for model in _MODELS for key_id in model._default_manager.values_list("key_id", flat=True).distinct()
-    }
-    return keyring.drop_keys(but=used)
+    with transaction.atomic():
+        # Rows that are being written are seen only once they are committed.
+        hold_keys(alone=True)
+        used = {
+            key_id for model in _MODELS for key_id in model._default_manager.values_list("key_id", flat=True).distinct()
+        }
+        return keyring.drop_keys(but=used)
 
 
 def _batch(rows: list[EncryptedRow]) -> list[str]:

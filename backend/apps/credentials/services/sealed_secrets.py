@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db import transaction
+
 from backend.apps.credentials.models import SealedSecret
 from backend.apps.credentials.secret import Secret
 from backend.apps.credentials.services.encryption import Encrypted, decrypt, encrypt
@@ -23,9 +25,10 @@ def seal(value: str | Secret, *, execution_id: UUID) -> str:
     """
     secret = value if isinstance(value, Secret) else Secret(value)
     row = SealedSecret(execution_id=execution_id)
-    encrypted = encrypt(secret, bound_to=row.bound_to())
-    row.ciphertext, row.key_id = encrypted.ciphertext, encrypted.key_id
-    row.save(force_insert=True)
+    with transaction.atomic():
+        encrypted = encrypt(secret, bound_to=row.bound_to())
+        row.ciphertext, row.key_id = encrypted.ciphertext, encrypted.key_id
+        row.save(force_insert=True)
     return f"{PREFIX}{row.pk}"
 
 

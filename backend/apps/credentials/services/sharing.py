@@ -23,9 +23,9 @@ def share_credential(*, credential: Credential, project_id: UUID | None) -> Cred
     before = bytes(credential.ciphertext)
     secret = open_secret(credential, used=False)
     credential.project_id = project_id
-    encrypted = encrypt(secret, bound_to=credential.bound_to())
     try:
         with transaction.atomic():
+            encrypted = encrypt(secret, bound_to=credential.bound_to())
             changed = Credential.objects.filter(pk=credential.pk, ciphertext=before).update(
                 project_id=project_id,
                 ciphertext=encrypted.ciphertext,
