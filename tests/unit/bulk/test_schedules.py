@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 from backend.apps.authentication.models import User
 from backend.apps.exports.models import BulkExport, ExportSchedule, RepositoryExport, ScheduleRun
 from backend.apps.exports.services import schedule_runs
-from backend.apps.exports.services.retention import archive_generations
+from backend.apps.exports.services.retention import Removed, archive_generations
 from backend.apps.exports.services.schedule_runs import do_round, note_due
 from backend.apps.exports.services.schedules import (
     change_schedule,
@@ -21,7 +22,8 @@ from backend.apps.exports.services.schedules import (
     resume_schedule,
     run_now,
 )
-from backend.apps.projects.models import GeneratedProject
+from backend.apps.projects.models import Archive, GeneratedProject
+from backend.apps.projects.services.generations import package
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.errors import Conflict, InvalidInput, RemoteRefused
 from tests.unit.bulk.nightly import ZIP, moment, runs
@@ -129,10 +131,6 @@ def test_what_goes_wrong_with_one_schedule_holds_up_no_other(world, nightly, mon
     with pytest.raises(PermissionError):
         do_round(now=moment("2026-01-02T03:00"))
     assert runs() == [("01-02T02:00", "running"), ("01-02T03:00", "running")]
-    BulkExport.objects.filter(name="nightly").update(completed_at=moment("2026-01-02T02:01"))
-    do_round(now=moment("2026-01-02T03:02"))
-    ended = ScheduleRun.objects.get(status="failed")
-    assert (ended.schedule.name, (ended.error or {})["code"]) == ("nightly", "archives_not_removed")
 
 
 @pytest.mark.parametrize(
@@ -317,14 +315,85 @@ def test_old_generations_are_archived_unless_they_are_used(world):
     bulk.items.update(generation=old[2])
     other = world.project("other", "# only one")
     GeneratedProject.objects.filter(project=other).update(completed_at=moment("2025-01-01T00:00"))
-    assert archive_generations(older_than=moment("2026-01-02T00:00"), now=timezone.now()) == 2
+    assert archive_generations(older_than=moment("2026-01-02T00:00"), now=timezone.now()) == Removed(2)
     statuses = {generation.pk: generation for generation in GeneratedProject.objects.filter(project=project)}
     assert [statuses[generation.pk].status for generation in old] == [
         *("archived", "completed", "completed", "archived", "completed")
     ]
     assert [Path(generation.output_directory).exists() for generation in old] == [False, True, True, False, True]
     assert GeneratedProject.objects.get(project=other).status == "completed"
-    assert archive_generations(older_than=moment("2026-01-02T00:00"), now=timezone.now()) == 0
+    assert archive_generations(older_than=moment("2026-01-02T00:00"), now=timezone.now()) == Removed(0)
+
+
+def cannot_be_removed(path: Path) -> None:
+    """Put something in the place of a file that no file's removal takes away."""
+    path.unlink(missing_ok=True)
+    (path / "something").mkdir(parents=True)
+
+
+def test_what_cannot_be_archived_holds_up_no_other_and_is_tried_again(world):
+    project = world.project("p", "# 0")
+    for number in range(1, 4):
+        world.generate(project, f"# {number}")
+    first, second, third, _ = project.generated_projects.order_by("completed_at")
+    packed = [
+        package(project=project, user=world.user, execution_id=None, generation_id=str(generation.pk), format="zip")
+        for generation in (first, second)
+    ]
+    cannot_be_removed(Path(packed[0]["path"]))
+    now = timezone.now()
+    assert archive_generations(older_than=now, now=now) == Removed(2, failed=1)
+    assert Archive.objects.get().generated_project == first
+    assert not Path(packed[1]["path"]).exists()
+    assert [Path(row.output_directory or "x").exists() for row in (first, second, third)] == [False] * 3
+    shutil.rmtree(packed[0]["path"])
+    assert archive_generations(older_than=now, now=now) == Removed(1)
+    assert not Archive.objects.exists()
+
+
+def test_a_night_that_cannot_archive_everything_says_so(world):
+    from importlib import import_module
+
+    from django.apps import apps
+
+    import_module("backend.apps.exports.migrations.0003_nightly_archiving").add(apps, None)
+    project = world.project("p", "# 0")
+    world.generate(project, "# 1")
+    first = project.generated_projects.order_by("completed_at")[0]
+    packed = package(project=project, user=world.user, execution_id=None, generation_id=str(first.pk), format="zip")
+    GeneratedProject.objects.filter(pk=first.pk).update(completed_at=moment("2025-01-01T00:00"))
+    cannot_be_removed(Path(packed["path"]))
+    ExportSchedule.objects.update(next_due_at=timezone.now())
+    for _ in range(3):
+        do_round(now=timezone.now())
+    assert ScheduleRun.objects.get().status == "running"
+    ScheduleRun.objects.update(created_at=timezone.now() - timedelta(hours=2))
+    do_round(now=timezone.now())
+    run = ScheduleRun.objects.get()
+    assert (run.status, (run.error or {})["code"]) == ("failed", "archives_not_removed")
+
+
+def test_an_archive_that_cannot_be_removed_holds_up_no_other(world, nightly):
+    project, other = world.projects(2)
+    nightly(keep_last=1)
+    paths = nights(world, project, ["# a"])
+    cannot_be_removed(Path(paths[0]))
+    with_file = RepositoryExport.objects.get(generated_project__project=other).archive_path
+    for each in (project, other):
+        world.generate(each, "# b")
+    do_round(now=moment("2026-01-03T02:00"))
+    world.work()
+    RepositoryExport.objects.filter(completed_at__gt=moment("2026-02-01T00:00")).update(
+        completed_at=moment("2026-01-03T02:00")
+    )
+    do_round(now=moment("2026-01-03T02:01"))
+    assert not Path(with_file).exists()
+    assert [status for _, status in runs()] == ["completed", "running"]
+    shutil.rmtree(paths[0])
+    do_round(now=moment("2026-01-03T02:02"))
+    run = ScheduleRun.objects.order_by("due_at").last()
+    assert run is not None
+    assert (run.status, run.result) == ("completed", {"archives_removed": 2})
 
 
 def test_the_product_brings_a_schedule_for_old_generations(world):
@@ -364,9 +433,9 @@ def test_an_execution_that_runs_keeps_its_generation(world):
     GeneratedProject.objects.filter(pk=first.pk).update(
         completed_at=moment("2025-01-01T00:00"), workflow_execution=execution
     )
-    assert archive_generations(older_than=timezone.now(), now=timezone.now()) == 0
+    assert archive_generations(older_than=timezone.now(), now=timezone.now()) == Removed(0)
     WorkflowExecution.objects.update(status="completed")
-    assert archive_generations(older_than=timezone.now(), now=timezone.now()) == 1
+    assert archive_generations(older_than=timezone.now(), now=timezone.now()) == Removed(1)
 
 
 @pytest.mark.parametrize(

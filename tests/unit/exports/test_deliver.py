@@ -16,7 +16,7 @@ from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.selectors import get_export, visible_exports
 from backend.apps.exports.services import deliver
 from backend.apps.exports.services.deliver import deliver_archive, deliver_to_git, deliver_to_github, deliver_to_gitlab
-from backend.apps.exports.services.retention import archive_generations
+from backend.apps.exports.services.retention import Removed, archive_generations
 from backend.apps.projects.errors import Diverged
 from backend.apps.projects.models import Project, ProjectMembership
 from backend.apps.projects.services.generations import generate, package
@@ -280,10 +280,10 @@ def test_a_generation_is_not_archived_while_its_delivery_waits(project, user, mo
         with pytest.raises(RateLimited):
             deliver_to_git(key="k", **target)
     later = timezone.now() + timedelta(days=1)
-    assert archive_generations(older_than=later, now=later) == 0
+    assert archive_generations(older_than=later, now=later) == Removed(0)
     assert deliver_to_git(key="k", **target)["pushed"]
     TaskExecution.objects.update(status="completed")
-    assert archive_generations(older_than=later, now=later) == 1
+    assert archive_generations(older_than=later, now=later) == Removed(1)
 
 
 def test_an_older_generation_after_a_newer_one_is_told_from_somebody_elses_commits(project, user):

@@ -1,12 +1,15 @@
 """Removes what nobody needs any more: a schedule's older archives, and the files of old generations.
 
 Records stay. A project's last archive and its newest generation are never removed, whatever the numbers say, nor what
-an execution or a delivery still uses. Each call does some of the work, so that a round of the clock stays short.
+an execution or a delivery still uses. Each call does some of the work, so that a round of the clock stays short. What
+cannot be removed holds up nothing else, and is taken up again by the next call.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Window
@@ -17,7 +20,7 @@ from backend.apps.exports.bulk_models import BulkExportItem
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.schedule_models import ExportSchedule
 from backend.apps.projects.models import Archive, GeneratedProject
-from backend.apps.projects.services.archive_storage import archives_storage
+from backend.apps.projects.services.archive_storage import remove_archive
 from backend.apps.projects.services.project_generator import ProjectGenerator
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.errors import RepomillError
@@ -31,14 +34,23 @@ _Item = BulkExportItem.Status
 _Task = TaskExecution.Status
 
 
-def prune_archives(schedule: ExportSchedule, *, now: datetime, limit: int = AT_ONCE) -> int:
-    """Remove archives that the schedule delivered and does not keep. Returns how many, at most `limit`.
+@dataclass(frozen=True)
+class Removed:
+    """How many a call has removed, and how many it could not remove. more: whether it has stopped before the last."""
+
+    count: int
+    failed: int = 0
+    more: bool = False
+
+
+def prune_archives(schedule: ExportSchedule, *, now: datetime, limit: int = AT_ONCE) -> Removed:
+    """Remove archives that the schedule delivered and does not keep, at most `limit`.
 
     An archive is kept that is among the project's last `keep_last`, or younger than `keep_days`; without either of
     the two numbers everything is. One that was delivered several times is one archive, as old as its last delivery.
     """
     if schedule.keep_last is None and schedule.keep_days is None:
-        return 0
+        return Removed(0)
     delivered = RepositoryExport.objects.filter(
         pk__in=BulkExportItem.objects.filter(bulk_export__schedule=schedule).exclude(export=None).values("export"),
         status=_Export.COMPLETED,
@@ -52,23 +64,18 @@ def prune_archives(schedule: ExportSchedule, *, now: datetime, limit: int = AT_O
         )
     )
     beyond = archives.filter(rank__gt=max(1, schedule.keep_last or 1)).order_by("last")
-    removed = 0
+    counts = {True: 0, False: 0}
     for archive in beyond[:limit]:
         # Not in the query: another condition beside the rank would be asked first, and the rank be that among the rest.
         if schedule.keep_days is not None and archive["last"] >= now - timedelta(days=schedule.keep_days):
             break
         same = {name: archive[name] for name in ("generated_project", "export_type")}
-        for export in delivered.filter(**same):
-            _remove_archive(export)
-        removed += 1
-    return removed
+        counts[_remove_archive(list(delivered.filter(**same)))] += 1
+    return _removed(counts, limit)
 
 
-def archive_generations(*, older_than: datetime, now: datetime, limit: int = AT_ONCE) -> int:
-    """Archive generations that were completed before then: their files go, their record and their commit stay.
-
-    Returns how many, at most `limit`. One whose files could not be removed is taken up again by the next call.
-    """
+def archive_generations(*, older_than: datetime, now: datetime, limit: int = AT_ONCE) -> Removed:
+    """Archive generations that were completed before then, at most `limit`: their files go, record and commit stay."""
     unused = _unused(GeneratedProject.objects.filter(status=_Generation.COMPLETED, completed_at__lt=older_than))
     chosen = list(unused.order_by("completed_at").values_list("pk", flat=True)[:limit])
     # Once more in the UPDATE itself: somebody may have begun to use one of them.
@@ -76,7 +83,14 @@ def archive_generations(*, older_than: datetime, now: datetime, limit: int = AT_
         status=_Generation.ARCHIVED, updated_at=now
     )
     with_files = GeneratedProject.objects.filter(status=_Generation.ARCHIVED).exclude(output_directory="")
-    return sum(_remove_files(generation) for generation in with_files.order_by("completed_at")[:limit])
+    counts = {True: 0, False: 0}
+    for generation in with_files.order_by("completed_at")[:limit]:
+        counts[_remove_files(generation)] += 1
+    return _removed(counts, limit)
+
+
+def _removed(counts: dict[bool, int], limit: int) -> Removed:
+    return Removed(counts[True], failed=counts[False], more=sum(counts.values()) >= limit)
 
 
 def _unused(generations: QuerySet[GeneratedProject]) -> QuerySet[GeneratedProject]:
@@ -101,35 +115,49 @@ def _unused(generations: QuerySet[GeneratedProject]) -> QuerySet[GeneratedProjec
     return generations.filter(Exists(newer)).exclude(used)
 
 
-def _remove_files(generation: GeneratedProject) -> int:
-    """Remove a generation's workspace, and its archives that were never delivered. Returns 1, or 0 where it is busy."""
+def _remove_files(generation: GeneratedProject) -> bool:
+    """Remove a generation's workspace, and its archives that were never delivered. False: not all of it now."""
+    delivered = RepositoryExport.objects.filter(generated_project=generation).exclude(archive_path="")
+    archives = Archive.objects.filter(generated_project=generation)
     try:
         ProjectGenerator(str(generation.project_id), generation_id=str(generation.pk)).cleanup()
+        _remove(archives.exclude(format__in=delivered.values("export_type")))
     except (RepomillError, OSError) as error:
         logger.warning("the files of generation %s stay for now: %s", generation.pk, type(error).__name__)
-        return 0
-    delivered = RepositoryExport.objects.filter(generated_project=generation).exclude(archive_path="")
-    for archive in Archive.objects.filter(generated_project=generation).exclude(
-        format__in=delivered.values("export_type")
-    ):
-        archives_storage().delete(archive.path)
-        archive.delete()
+        return False
     GeneratedProject.objects.filter(pk=generation.pk).update(output_directory="", workspace_seal="")
-    return 1
+    return True
 
 
-def _remove_archive(export: RepositoryExport) -> None:
+def _remove_archive(exports: Sequence[RepositoryExport]) -> bool:
+    """Remove the file of deliveries of one archive; their records stay. False: not now."""
+    for export in exports:
+        try:
+            _remove_delivered(export)
+        except (RepomillError, OSError) as error:
+            logger.warning("the archive of the export %s stays for now: %s", export.pk, type(error).__name__)
+            return False
+    return True
+
+
+def _remove_delivered(export: RepositoryExport) -> None:
     """Remove the file of a delivery unless another delivery has the same one; the delivery's record stays."""
     same = Q(generated_project=export.generated_project_id, export_type=export.export_type)
     others = RepositoryExport.objects.filter(same).exclude(pk=export.pk).exclude(archive_path="")
     if not others.exists():
-        for archive in Archive.objects.filter(
-            generated_project=export.generated_project_id, format=export.export_type, commit=export.commit
-        ):
-            archives_storage().delete(archive.path)
-            archive.delete()
+        _remove(
+            Archive.objects.filter(
+                generated_project=export.generated_project_id, format=export.export_type, commit=export.commit
+            )
+        )
     RepositoryExport.objects.filter(pk=export.pk).update(
         archive_path="",
         config={**export.config, "archive_removed_at": timezone.now().isoformat()},
         updated_at=timezone.now(),
     )
+
+
+def _remove(archives: QuerySet[Archive]) -> None:
+    for archive in archives:
+        remove_archive(archive)
+        archive.delete()

@@ -21,7 +21,7 @@ from backend.apps.exports.schedule_models import ExportSchedule, ScheduleRun
 from backend.apps.exports.selection import without_gone
 from backend.apps.exports.services.bulk_exports import cancel_bulk_export, start_bulk_export
 from backend.apps.exports.services.notifying import notify_about
-from backend.apps.exports.services.retention import AT_ONCE, archive_generations, prune_archives
+from backend.apps.exports.services.retention import Removed, archive_generations, prune_archives
 from backend.apps.exports.services.schedules import rhythm_of
 from backend.errors import Conflict, PermissionRefused, RepomillError
 
@@ -208,36 +208,42 @@ def _settle(run: ScheduleRun, *, now: datetime) -> None:
         return
     if bulk.status not in _ENDS:
         return
-    try:
-        # However it has ended: what was delivered counts for each project, and one that always fails holds up no other.
-        removed = prune_archives(run.schedule, now=now)
-    except Exception:
-        if bulk.completed_at is None or now - bulk.completed_at < PATIENCE:
-            raise
-        logger.exception("schedule %s: old archives cannot be removed", run.schedule.name)
-        _end(run, Status.FAILED, now=now, error=NOT_REMOVED)
+    # However it has ended: what was delivered counts for each project, and one that always fails holds up no other.
+    removed = prune_archives(run.schedule, now=now)
+    _count(run, "archives_removed", removed)
+    if _goes_on(run, removed, since=bulk.completed_at, now=now):
         return
-    result: dict[str, Any] = run.result or {"archives_removed": 0}
-    result["archives_removed"] += removed
-    ScheduleRun.objects.filter(pk=run.pk, status=Status.RUNNING).update(result=result)
-    if removed < AT_ONCE:
-        error = bulk.error or {
-            "code": "items_failed",
-            "message": "Items of the bulk export have failed.",
-            "retryable": False,
-        }
-        _end(run, _ENDS[BULK(bulk.status)], now=now, error=error if bulk.status == BULK.FAILED else None)
+    error = bulk.error or {
+        "code": "items_failed",
+        "message": "Items of the bulk export have failed.",
+        "retryable": False,
+    }
+    _end(run, _ENDS[BULK(bulk.status)], now=now, error=error if bulk.status == BULK.FAILED else None)
 
 
 def _go_on_archiving(run: ScheduleRun, *, now: datetime) -> None:
     """Archive the next generations; a round does some of them and leaves the others to the next."""
     days = run.schedule.keep_days
-    archived = archive_generations(older_than=now - timedelta(days=days), now=now) if days else 0
-    result: dict[str, Any] = run.result or {"generations_archived": 0}
-    result["generations_archived"] += archived
-    ScheduleRun.objects.filter(pk=run.pk, status=Status.RUNNING).update(result=result)
-    if archived < AT_ONCE:
+    removed = archive_generations(older_than=now - timedelta(days=days), now=now) if days else Removed(0)
+    _count(run, "generations_archived", removed)
+    if not _goes_on(run, removed, since=run.created_at, now=now):
         _end(run, Status.COMPLETED, now=now)
+
+
+def _count(run: ScheduleRun, name: str, removed: Removed) -> None:
+    result: dict[str, Any] = run.result or {name: 0}
+    result[name] += removed.count
+    ScheduleRun.objects.filter(pk=run.pk, status=Status.RUNNING).update(result=result)
+
+
+def _goes_on(run: ScheduleRun, removed: Removed, *, since: datetime | None, now: datetime) -> bool:
+    """Return whether the next round removes more, or tries again; after too many tries the run has failed here."""
+    if removed.more and removed.count:
+        return True
+    if removed.failed and since is not None and now - since >= PATIENCE:
+        logger.error("schedule %s: %d of what is old cannot be removed", run.schedule.name, removed.failed)
+        _end(run, Status.FAILED, now=now, error=NOT_REMOVED)
+    return removed.failed > 0
 
 
 def _end(

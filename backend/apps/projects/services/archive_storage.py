@@ -85,6 +85,12 @@ def sweep_leftovers(*, now: float) -> int:
     return swept
 
 
+def remove_archive(archive: Archive) -> None:
+    """Remove an archive's file; nothing happens when it is gone. Raises StorageUnavailable, OSError."""
+    with storage_answers():
+        archives_storage().delete(archive.path)
+
+
 def remove_archives(*, folder: str) -> None:
     """Remove the archives of one generation, which are kept under its id; nothing happens when there are none."""
     remove_folder(archives_storage(), folder)
