@@ -148,6 +148,11 @@ beat_schedule = {
         "schedule": 900.0,
         "options": {"expires": 900.0},
     },
+    "remove-archived-workspaces": {
+        "task": "maintenance.remove_archived_workspaces",
+        "schedule": 900.0,
+        "options": {"expires": 900.0},
+    },
     "repack-stores": {
         "task": "maintenance.repack_stores",
         "schedule": 900.0,

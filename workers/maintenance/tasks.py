@@ -15,6 +15,7 @@ from backend.apps.agents.services.retention import forget_old_actions
 from backend.apps.authentication.services.expiry import forget_expired
 from backend.apps.exports.services.abandoning import fail_abandoned_exports as fail_exports_once
 from backend.apps.exports.services.bulk_advance import advance_all
+from backend.apps.exports.services.retention import remove_archived_here
 from backend.apps.exports.services.schedule_runs import do_round
 from backend.apps.projects.services.archive_storage import sweep_leftovers
 from backend.apps.projects.services.deletion import remove_left_behind
@@ -105,6 +106,14 @@ def remove_deleted_projects() -> None:
     removed = remove_left_behind()
     if removed:
         logger.info("removed what was left of %d deleted projects", removed)
+
+
+@app.task(name="maintenance.remove_archived_workspaces", base=MaintenanceTask, send_events=False)
+def remove_archived_workspaces() -> None:
+    """Remove the workspaces that this host still has of generations that another host has archived."""
+    removed = remove_archived_here()
+    if removed:
+        logger.info("removed %d workspaces of archived generations", removed)
 
 
 @app.task(name="maintenance.forget_secrets", base=MaintenanceTask, send_events=False)

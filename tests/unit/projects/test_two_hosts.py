@@ -6,13 +6,16 @@ import random
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.storage import storages
+from django.utils import timezone
 
 from backend.apps.authentication.models import User
+from backend.apps.exports.services.retention import Removed, archive_generations, remove_archived_here
 from backend.apps.projects.errors import ContentMissing, StorageUnavailable
 from backend.apps.projects.models import Project, StoredPack
 from backend.apps.projects.services import commit_sharing
@@ -23,7 +26,8 @@ from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.history import compare
 from backend.apps.projects.services.repository_exporter import RepositoryExporter
 from backend.apps.projects.services.storage_care import Care, put_missing
-from backend.apps.workflows.models import TaskExecution
+from backend.apps.projects.services.workspace_files import workspace_of
+from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.cli.checks.storage import check_storage
 from backend.config.storage_url import storages_of
 from backend.errors import ConfigurationError, RepomillError
@@ -321,3 +325,31 @@ def test_a_deleted_project_leaves_nothing_on_any_host(on, make, demo, owner, mon
     with on("b"):
         assert (remove_left_behind(), store(project_id).exists()) == (1, False)
         assert remove_left_behind() == 0
+
+
+def test_an_archived_generation_leaves_no_workspace_on_any_host(on, make, demo, owner, new_execution):
+    execution = new_execution()
+    workspaces = []
+    for host in "ab":
+        with on(host):
+            made = make(execution=execution, structure={f"{host}.txt": "x"})
+            workspaces.append(Path(made["output_directory"]))
+    with on("b"):
+        newest = make(structure=TREE)
+        workspace_of(demo).write("own.txt", b"x")
+    later = timezone.now() + timedelta(days=1)
+    with on("a"):
+        assert remove_archived_here() == 0
+        assert archive_generations(older_than=later, now=later) == Removed(0)
+        WorkflowExecution.objects.update(status="completed")
+        assert archive_generations(older_than=later, now=later) == Removed(1)
+        assert [path.exists() for path in workspaces] == [False, True]
+        assert remove_archived_here() == 0
+    with on("b"):
+        assert remove_archived_here() == 1
+        assert remove_archived_here() == 0
+        assert not workspaces[1].exists()
+        assert Path(newest["output_directory"]).exists()
+        assert workspace_of(demo).exists()
+    with on("c"):
+        assert remove_archived_here() == 0

@@ -133,6 +133,7 @@ def test_discovering_endpoints_is_a_task(do, asked):
         "maintenance.forget_agent_actions",
         "maintenance.fail_abandoned_generations",
         "maintenance.remove_deleted_projects",
+        "maintenance.remove_archived_workspaces",
         "maintenance.repack_stores",
         "maintenance.sweep_archives",
     ],

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
@@ -89,6 +93,30 @@ def archive_generations(*, older_than: datetime, now: datetime, limit: int = AT_
     return _removed(counts, limit)
 
 
+def remove_archived_here() -> int:
+    """Remove the workspaces that this host has of generations whose files another host has removed. Returns how many.
+
+    That the removal is recorded decides: what the database does not know may be of one that was restored from a backup.
+    """
+    there = _workspaces_here()
+    removed = 0
+    for begin in range(0, len(there), AT_ONCE):
+        archived = GeneratedProject.objects.filter(status=_Generation.ARCHIVED, output_directory="")
+        for generation in archived.filter(pk__in=there[begin : begin + AT_ONCE]):
+            removed += _remove_workspace(generation)
+    return removed
+
+
+def _workspaces_here() -> list[UUID]:
+    folder = Path(settings.GENERATED_PROJECTS_DIR)
+    found = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        # Other names lie there too, as that of the folder of locks.
+        with suppress(ValueError):
+            found.append(UUID(path.name))
+    return found
+
+
 def _removed(counts: dict[bool, int], limit: int) -> Removed:
     return Removed(counts[True], failed=counts[False], more=sum(counts.values()) >= limit)
 
@@ -120,12 +148,23 @@ def _remove_files(generation: GeneratedProject) -> bool:
     delivered = RepositoryExport.objects.filter(generated_project=generation).exclude(archive_path="")
     archives = Archive.objects.filter(generated_project=generation)
     try:
-        ProjectGenerator(str(generation.project_id), generation_id=str(generation.pk)).cleanup()
         _remove(archives.exclude(format__in=delivered.values("export_type")))
     except (RepomillError, OSError) as error:
-        logger.warning("the files of generation %s stay for now: %s", generation.pk, type(error).__name__)
+        logger.warning("the archives of generation %s stay for now: %s", generation.pk, type(error).__name__)
+        return False
+    if not _remove_workspace(generation):
         return False
     GeneratedProject.objects.filter(pk=generation.pk).update(output_directory="", workspace_seal="")
+    return True
+
+
+def _remove_workspace(generation: GeneratedProject) -> bool:
+    """Remove what this host has of it. False: not now."""
+    try:
+        ProjectGenerator(str(generation.project_id), generation_id=str(generation.pk)).cleanup()
+    except (RepomillError, OSError) as error:
+        logger.warning("the workspace of generation %s stays for now: %s", generation.pk, type(error).__name__)
+        return False
     return True
 
 
