@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 from rich.tree import Tree
 
+from backend.apps.projects.services.text_diff import lines_of
 from backend.apps.workflows.file_trees import FileTree
 from backend.apps.workflows.services.dry_run import DryRun
 from backend.apps.workflows.services.dry_values import DryStep
@@ -103,8 +104,11 @@ def _contents(tree: FileTree) -> Iterator[Text]:
         if shown is None:
             yield Text("  not shown: it is no text, or too large", "dim")
             continue
-        for line in shown.splitlines():
-            yield Text(visible(line), _style(line) if file.diff is not None else "")
+        for line in lines_of(shown):
+            yield Text(
+                visible(line.rstrip("\r\n" if file.diff is None else "\n")),
+                _style(line) if file.diff is not None else "",
+            )
         if file.cut:
             yield Text("  ... and more", "dim")
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from backend.apps.projects.services.text_diff import lines_of
 from backend.apps.workflows.file_trees import FileTree, ShownFile
 from backend.apps.workflows.previews import Effect
 from backend.apps.workflows.services.dry_run import DryRun
@@ -101,8 +102,10 @@ def _lines(file: ShownFile) -> tuple[tuple[str, str], ...] | None:
     """Return what is shown of a file, line by line with what each is; None where nothing is."""
     if file.diff is not None:
         kinds = {"+": "added", "-": "removed", "@": "place", "\\": "place"}
-        return tuple((kinds.get(line[:1], "same"), line) for line in file.diff.splitlines()[2:])
-    return None if file.content is None else tuple(("same", line) for line in file.content.splitlines())
+        # The end of a line that is no line feed would be drawn as one.
+        lines = (line.removesuffix("\n").replace("\r", "␍") for line in lines_of(file.diff)[2:])
+        return tuple((kinds.get(line[:1], "same"), line) for line in lines)
+    return None if file.content is None else tuple(("same", line.rstrip("\r\n")) for line in lines_of(file.content))
 
 
 def _text(value: Any) -> str:  # noqa: ANN401  (JSON)

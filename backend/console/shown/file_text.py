@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backend.apps.projects.services.file_types import UNKNOWN, file_type
-from backend.apps.projects.services.workspace_diff import as_text
+from backend.apps.projects.services.text_diff import as_text
 
 LARGEST_SHOWN = 256 * 1024
 """Bytes of a file that a page shows."""

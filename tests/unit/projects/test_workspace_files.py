@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,6 +126,35 @@ def test_a_patch_is_for_reading(demo: Project, owner: User) -> None:
         "added logo.png (binary or large)\n"
     )
     assert patch(demo, paths=["c.txt"]).startswith("--- /dev/null\n+++ b/c.txt")
+
+
+def test_a_patch_names_what_has_no_lines(demo: Project, owner: User) -> None:
+    write(demo, a_txt="a\n", b_txt="b\n", gone_txt="")
+    workspace_commit.commit_workspace(project=demo, user=owner)
+    workspace_files.delete_files(demo, paths=["gone.txt"])
+    new: list[dict[str, Any]] = [
+        {"path": "a.txt", "content": "a\n", "executable": True},
+        {"path": "b.txt", "content": "2\n", "executable": True},
+        {"path": "new.txt", "content": ""},
+    ]
+    ProjectGenerator(str(demo.pk)).generate(files=new)
+    assert patch(demo) == (
+        "changed a.txt (now executable)\n"
+        "changed b.txt (now executable)\n"
+        "--- a/b.txt\n+++ b/b.txt\n@@ -1 +1 @@\n-b\n+2\n"
+        "removed gone.txt (empty)\n"
+        "added new.txt (empty)\n"
+    )
+
+
+def test_lines_of_a_patch_end_with_line_feeds_alone(demo: Project, owner: User) -> None:
+    write(demo, a_txt="one\u2028two\x85three\x0bfour\rfive\n")
+    workspace_commit.commit_workspace(project=demo, user=owner)
+    write(demo, a_txt="one\u2028two\x85three\x0bfour\rFIVE\n")
+    assert patch(demo) == (
+        "--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n"
+        "-one\u2028two\x85three\x0bfour\rfive\n+one\u2028two\x85three\x0bfour\rFIVE\n"
+    )
 
 
 def test_a_long_patch_is_cut_and_says_so(demo: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,7 @@ its store.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from backend.apps.projects.models import GeneratedProject
 from backend.apps.projects.selectors import newest_generation
@@ -15,6 +14,7 @@ from backend.apps.projects.services.content import Content, ContentFile
 from backend.apps.projects.services.dry_generation import NOTHING, DryGeneration
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.recorded_files import recorded_content
+from backend.apps.projects.services.text_diff import as_text, unified
 from backend.apps.workflows.file_trees import FileTree, ShownFile
 from backend.errors import NotFound
 
@@ -23,8 +23,6 @@ LONGEST_TEXT = 64 * 1024
 """Bytes of a file from which on only its beginning is shown, and no diff."""
 LONGEST_IN_ALL = 2 * 1024 * 1024
 """Characters of all contents and diffs together; files after that are named only."""
-MOST_LINES = 3000
-"""Lines of a file that is compared line by line."""
 
 ADDED, CHANGED, REMOVED, UNCHANGED = "added", "changed", "removed", "unchanged"
 
@@ -97,21 +95,18 @@ class _Drawing:
             return diff is None
         if new is None:
             return True
-        return _as_text(new) is not None and (content is None or len(new) > LONGEST_TEXT)
+        return as_text(new) is not None and (content is None or len(new) > LONGEST_TEXT)
 
     def _content(self, data: bytes) -> str | None:
-        text = _as_text(data)
+        text = as_text(data)
         return None if text is None else self._within(text[:LONGEST_TEXT])
 
     def _diff(self, path: str, old: bytes, new: bytes | None) -> str | None:
-        before, after = _as_text(old), None if new is None else _as_text(new)
+        before, after = as_text(old), None if new is None else as_text(new)
         if before is None or after is None or max(len(old), len(new or b"")) > LONGEST_TEXT:
             return None
-        lines = before.splitlines(keepends=True), after.splitlines(keepends=True)
-        if max(map(len, lines)) > MOST_LINES:
-            return None
-        target = "/dev/null" if path not in self.after else f"b/{path}"
-        return self._within("".join(_ended(difflib.unified_diff(*lines, f"a/{path}", target))))
+        lines = unified(before, after, old=f"a/{path}", new="/dev/null" if path not in self.after else f"b/{path}")
+        return None if lines is None else self._within("".join(lines))
 
     def _within(self, text: str) -> str | None:
         """Return the text if there is room for it."""
@@ -130,18 +125,3 @@ class _Drawing:
                     yield path, data
         except NotFound:
             self.incomplete.append("What the project has is not in its git store any more, so there are no diffs.")
-
-
-def _as_text(data: bytes) -> str | None:
-    if b"\0" in data:
-        return None
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return None
-
-
-def _ended(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the lines of a diff, and after one without an end what git says of it."""
-    for line in lines:
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

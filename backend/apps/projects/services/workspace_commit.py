@@ -16,9 +16,10 @@ from backend.apps.projects.services.generations import as_result, generate
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.recorded_files import recorded_content
 from backend.apps.projects.services.structure import Plan
+from backend.apps.projects.services.text_diff import as_text
 from backend.apps.projects.services.working_copy import bring_to
 from backend.apps.projects.services.workspace import Entry, Workspace
-from backend.apps.projects.services.workspace_diff import as_text, differences
+from backend.apps.projects.services.workspace_diff import differences
 from backend.apps.projects.services.workspace_files import workspace_of
 from backend.errors import Conflict
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
+import os
+import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,6 +14,7 @@ from backend.apps.projects.services.content import Content
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.history import FileChange
 from backend.apps.projects.services.recorded_files import recorded_content
+from backend.apps.projects.services.text_diff import as_text, unified
 from backend.apps.projects.services.workspace import Workspace
 from backend.apps.projects.services.workspace_files import digests_of, files_of, workspace_of
 from backend.errors import Conflict, NotFound
@@ -63,8 +65,9 @@ def differences(content: Content | None, workspace: Workspace) -> list[FileChang
 
 
 def patch(*, project: Project, found: WorkspaceChanges, paths: Collection[str] | None = None) -> str:
-    """Return the unified diff of what `compare_workspace` found; large and binary files are only named.
+    """Return the unified diff of what `compare_workspace` found.
 
+    What has no lines to be shown is named: large, binary and empty files, and what became executable or is no longer.
     paths: only these files. It is for people and models to read, and cut after LONGEST_PATCH characters.
     """
     length = 0
@@ -80,33 +83,37 @@ def patch(*, project: Project, found: WorkspaceChanges, paths: Collection[str] |
     return "".join(parts)
 
 
-def as_text(data: bytes) -> str | None:
-    """Return the text that the bytes are, None where they are none."""
-    if b"\0" in data:
-        return None
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return None
-
-
 def _compared(change: FileChange, *, project: Project, generation: GeneratedProject | None) -> list[str]:
-    old, new = b"", b""
+    old, new, said = b"", b"", []
     if change.status != "added" and generation is not None:
         old = GitStore.for_project(project.pk).file(generation.commit, change.path)
     if change.status != "removed":
         with workspace_of(project).open(change.path) as stream:
             new = stream.read(LARGEST_SHOWN + 1)
-    texts = [as_text(data) if len(data) <= LARGEST_SHOWN else None for data in (old, new)]
-    if None in texts:
-        return [f"{change.status} {change.path} (binary or large)\n"]
-    before, after = ([] if text is None else text.splitlines(keepends=True) for text in texts)
-    names = (
-        "/dev/null" if change.status == "added" else f"a/{change.path}",
-        "/dev/null" if change.status == "removed" else f"b/{change.path}",
+            if change.mode_changed:
+                executable = os.fstat(stream.fileno()).st_mode & stat.S_IXUSR
+                said.append("now executable" if executable else "no longer executable")
+    lines = _lines(change, old, new)
+    if lines is None:
+        said.append("binary or large")
+    elif not old and not new:
+        said.append("empty")
+    named = [f"{change.status} {change.path} ({', '.join(said)})\n"] if said else []
+    return [*named, *(lines or ())]
+
+
+def _lines(change: FileChange, old: bytes, new: bytes) -> list[str] | None:
+    if old == new:
+        return []
+    before, after = (as_text(data) if len(data) <= LARGEST_SHOWN else None for data in (old, new))
+    if before is None or after is None:
+        return None
+    return unified(
+        before,
+        after,
+        old="/dev/null" if change.status == "added" else f"a/{change.path}",
+        new="/dev/null" if change.status == "removed" else f"b/{change.path}",
     )
-    lines = difflib.unified_diff(before, after, *names)
-    return [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines]
 
 
 def _generation(project: Project, generation_id: UUID | None) -> GeneratedProject | None:
