@@ -29,11 +29,15 @@ def confined(monkeypatch) -> Any:
 
 
 def converse(*requests: tuple[str, str | None], **limits: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in said(*requests, **limits)]
+
+
+def said(*requests: tuple[str, str | None], **limits: Any) -> list[bytes]:
     lines = [json.dumps(asdict(TemplateLimits(**limits)))]
     lines += [json.dumps({"source": source, "context": context}) for source, context in requests]
     answers, count = io.BytesIO(), memoryview(bytearray(8)).cast("q")
     serve(io.BytesIO("".join(f"{line}\n" for line in lines).encode()), answers, count)
-    return [json.loads(line) for line in answers.getvalue().splitlines()]
+    return answers.getvalue().splitlines()
 
 
 def test_one_answer_for_each_line(confined):
@@ -93,8 +97,14 @@ def test_the_time_of_one_template_is_limited(confined):
 
 
 def test_the_output_of_a_batch_is_limited(confined):
-    answers = converse(("12345", "{}"), ("1234567", None), batch_characters=10)
+    answers = converse(("12345", "{}"), ("1234567", None), batch_output_bytes=10)
     assert "together" in answers[2]["error"]
+
+
+def test_the_output_of_a_batch_is_counted_as_it_is_kept_and_sent_as_it_is_counted(confined):
+    answers = said(("éü😀", "{}"), ("éü😀", None), batch_output_bytes=8)
+    assert len(answers[1]) - len(b'{"text": ""}') == 8
+    assert "together" in json.loads(answers[2])["error"]
 
 
 def test_many_different_templates_are_not_all_kept(confined):

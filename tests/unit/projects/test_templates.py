@@ -224,9 +224,13 @@ def test_sizes():
     assert refused.value.place["limit"] == "batch_bytes"
     with pytest.raises(InvalidTemplate, match="together") as over:
         render_templates(
-            [TemplateSource("a", "12345"), TemplateSource("b", "123456")], limits=TemplateLimits(batch_characters=10)
+            [TemplateSource("a", "12345"), TemplateSource("b", "123456")], limits=TemplateLimits(batch_output_bytes=10)
         )
     assert over.value.place["template"] == "b"
+
+
+def test_half_a_pair_of_characters_is_handed_on():
+    assert render("{{ x }}é", {"x": "\ud800"}) == "\ud800é"
 
 
 def test_a_process_that_does_not_start_is_our_fault_and_not_the_templates(monkeypatch):

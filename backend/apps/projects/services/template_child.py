@@ -78,8 +78,8 @@ class TemplateLimits:
     cpu_seconds: float = 1.0
     batch_bytes: int = 64 * 1024 * 1024
     """Sources and contexts of one batch."""
-    batch_characters: int = 256 * 1024 * 1024
-    """Output of one batch."""
+    batch_output_bytes: int = 64 * 1024 * 1024
+    """Output of one batch, in UTF-8. Whoever asked has all of it in memory, as bytes and as text."""
     batch_seconds: float = 60.0
     """Wall clock of one batch."""
     memory_bytes: int = 256 * 1024 * 1024
@@ -269,7 +269,7 @@ class Renderer:
         self._limits = limits
         self._engine = BareEngine(limits)
         self._compiled: dict[str, BareTemplate] = {}
-        self._characters_left = limits.batch_characters
+        self._bytes_left = limits.batch_output_bytes
 
     def answer(self, source: str, context: str) -> dict[str, Any]:
         """Render one template, and say why if that cannot be done."""
@@ -301,9 +301,9 @@ class Renderer:
         text = str(template.render(LimitedContext(json.loads(context), iterations=self._limits.iterations)))
         if len(text) > self._limits.output_characters:
             raise Refused(f"The result is longer than {self._limits.output_characters:,} characters.")
-        self._characters_left -= len(text)
-        if self._characters_left < 0:
-            raise Refused(f"The results are longer than {self._limits.batch_characters:,} characters together.")
+        self._bytes_left -= len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        if self._bytes_left < 0:
+            raise Refused(f"The results are larger than {self._limits.batch_output_bytes:,} bytes together.")
         return text
 
 
@@ -364,7 +364,8 @@ def serve(lines: IO[bytes], answers: IO[bytes], count: memoryview) -> None:
         asked = json.loads(line)
         context = context if asked["context"] is None else asked["context"]
         answer = renderer.answer(asked["source"], context)
-        answers.write(json.dumps(answer).encode() + b"\n")
+        # Not as ASCII, in which a character may take twelve bytes; half a pair of them is JSON too.
+        answers.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
         if "error" in answer:
             break
     answers.flush()

@@ -13,6 +13,7 @@ import json
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from typing import Any
 
 from backend.apps.projects.errors import InvalidTemplate, QuotaExceeded
@@ -45,7 +46,7 @@ def render_templates(sources: Sequence[TemplateSource], *, limits: TemplateLimit
         return []
     limits = limits or TemplateLimits()
     finished = processes.run(_request(sources, limits), seconds=limits.batch_seconds)
-    answers = [json.loads(line) for line in finished.answers.splitlines(keepends=True) if line.endswith(b"\n")]
+    answers = [json.loads(line) for line in BytesIO(finished.answers) if line.endswith(b"\n")]
     if not answers and finished.returncode == TOO_LATE:
         raise TemporaryFailure(f"The process that renders templates did not start within {limits.batch_seconds:g} s.")
     if not answers:
