@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,13 +14,13 @@ from uuid import uuid4
 import pytest
 
 from backend.apps.projects.errors import GitFailed
-from backend.apps.projects.services import commit_writing, git_store, pack_format, pack_writer
+from backend.apps.projects.services import commit_sharing, commit_writing, git_store, pack_format, pack_writer
 from backend.apps.projects.services.changes import Changes
 from backend.apps.projects.services.content import Content, ContentFile, content_file, preview
 from backend.apps.projects.services.git_objects import Objects
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.workspace import NewFile, Workspace
-from backend.errors import Conflict, InvalidInput, NotFound
+from backend.errors import Conflict, InvalidInput, NotFound, TemporaryFailure
 from tests.commits import commit_all
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -245,7 +246,8 @@ def test_a_pack_in_which_git_finds_other_objects_is_not_used(store, workspace, m
 def test_leavings_of_killed_imports_are_swept_once_they_are_old(store, workspace):
     store.create()
     packs = store.path / "objects" / "pack"
-    old = [store.path / "fast_import_crash_1", packs / "tmp_pack_a", packs / "pack-1.keep"]
+    names = ("tmp_pack_a", ".tmp-123-pack-0a.pack", "pack-1.keep")
+    old = [store.path / "fast_import_crash_1", *(packs / name for name in names)]
     new = store.path / "objects" / "pack" / "tmp_pack_b"
     for path in (*old, new):
         path.touch()
@@ -254,6 +256,31 @@ def test_leavings_of_killed_imports_are_swept_once_they_are_old(store, workspace
     commit(store, workspace)
     assert new.exists()
     assert not any(path.exists() for path in old)
+
+
+def test_the_lock_that_a_killed_git_has_left_is_in_nobodys_way_for_long(store, workspace, monkeypatch):
+    named = commit(store, workspace).commit
+    git(store, "update-ref", "-d", f"refs/generations/{named}")
+    lock = store.path / "refs" / "generations" / f"{named}.lock"
+    lock.parent.mkdir(exist_ok=True)
+    lock.touch()
+    monkeypatch.setattr(commit_sharing, "_NAMING", ("core.filesRefLockTimeout=10",))
+    with pytest.raises(TemporaryFailure) as raised:
+        commit(store, workspace)
+    assert lock.exists()
+    assert raised.value.retry_after is not None
+    before = time.time() - raised.value.retry_after - 1
+    os.utime(lock, (before, before))
+    assert commit(store, workspace).commit == named
+    assert git(store, "for-each-ref", "--format=%(refname)").split() == [f"refs/generations/{named}"]
+    assert not lock.exists()
+
+
+def test_a_name_that_cannot_be_given_for_another_reason_is_no_passing_failure(store, workspace):
+    store.create()
+    with pytest.raises(GitFailed) as raised:
+        commit_sharing.give_name(store, "0" * 39 + "1")
+    assert not raised.value.retryable
 
 
 def test_a_commit_reads_like_the_workspace_it_came_from(store, workspace):

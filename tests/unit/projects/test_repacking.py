@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,3 +73,22 @@ def test_every_store_is_looked_at(store, commits, settings, tmp_path):
     assert repack_stores() == 0
     assert repack_stores(most_packs=2) == 1
     assert not repack_if_needed(GitStore(tmp_path / "none.git"))
+
+
+def test_a_store_that_cannot_be_packed_holds_up_no_other(store, commits, settings, tmp_path, caplog):
+    settings.GIT_STORES_DIR = tmp_path / "stores"
+    broken = tmp_path / "stores" / "broken.git"
+    shutil.copytree(store.path, broken)
+    for pack in (broken / "objects" / "pack").glob("pack-*.pack"):
+        pack.write_bytes(pack.read_bytes()[:40])
+    assert repack_stores(most_packs=2) == 1
+    assert pack_count(store) == 1
+    assert "broken" in caplog.text
+
+
+def test_what_a_killed_repack_has_left_is_removed(store, commits):
+    left = store.path / "objects" / "pack" / ".tmp-123-pack-0a.pack"
+    left.touch()
+    os.utime(left, (0, 0))
+    assert repack_if_needed(store, most_packs=2)
+    assert not left.exists()

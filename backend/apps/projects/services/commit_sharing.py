@@ -14,8 +14,9 @@ import hashlib
 import os
 import socket
 import tempfile
+import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 from uuid import UUID
@@ -25,6 +26,7 @@ from backend.apps.projects.models import StoredPack
 from backend.apps.projects.services.content import CHUNK, chunks
 from backend.apps.projects.services.git_process import run, started
 from backend.apps.projects.services.pack_storage import RESTORE, fetch, packs_storage, put
+from backend.errors import TemporaryFailure
 from backend.failpoints import Failpoint, reached
 
 if TYPE_CHECKING:
@@ -34,6 +36,16 @@ LONGEST_CHAIN = 30
 """Packs that are fetched one after the other for one commit; the next one stands alone, with the whole history."""
 SECONDS = 900.0
 _OPTIONS = ("core.fsync=committed,reference", "pack.threads=1")
+NAMING_SECONDS = 60.0
+LONGEST_LOCK = 2 * NAMING_SECONDS
+"""Seconds. No git holds the lock of a name for longer."""
+_NAMING = (
+    # A generation counts as soon as its commit is recorded: then it must survive a power cut.
+    "core.fsync=committed,reference",
+    # Many generations may be recorded at the same moment.
+    "core.filesRefLockTimeout=10000",
+    "core.packedRefsTimeout=10000",
+)
 
 
 def share(store: GitStore, *, project_id: UUID, commit: str, follows: Collection[str] = ()) -> bool:
@@ -117,6 +129,34 @@ def has_name(store: GitStore, commit: str) -> bool:
     return packed.is_file() and f" {name}\n" in packed.read_text("utf-8", "replace")
 
 
+def give_name(store: GitStore, commit: str) -> None:
+    """Keep a commit of the store for good, so that no clean-up of git's takes it.
+
+    Raises GitFailed, and TemporaryFailure where a lock is in the way: a git that was killed has left it, and once it is
+    older than any that works it is removed.
+    """
+    lock = store.path / f"refs/generations/{commit}.lock"
+    with suppress(FileNotFoundError):
+        if time.time() - lock.stat().st_mtime > LONGEST_LOCK:
+            lock.unlink()
+    try:
+        run(
+            *("update-ref", "--stdin"),
+            git_dir=store.path,
+            options=_NAMING,
+            timeout=NAMING_SECONDS,
+            given=f"update refs/generations/{commit} {commit}\n".encode(),
+        )
+    except GitFailed as error:
+        if error.retryable or not lock.exists():
+            raise
+        raise TemporaryFailure(
+            f"The git store's {lock.name} is locked.",
+            hint="A git that was killed has left the lock. It is removed by the attempt after this one.",
+            retry_after=LONGEST_LOCK,
+        ) from error
+
+
 def _in_order(rows: dict[str, StoredPack], commit: str, *, store: GitStore) -> list[StoredPack]:
     """Return the packs that have to be fetched, each after those it builds on."""
     found: dict[str, StoredPack] = {}
@@ -162,8 +202,7 @@ def _install(row: StoredPack, *, store: GitStore) -> None:
             commit=row.commit,
             digest=row.digest,
         ) from error
-    name = f"update refs/generations/{row.commit} {row.commit}\n"
-    run("update-ref", "--stdin", git_dir=store.path, options=_OPTIONS, given=name.encode())
+    give_name(store, row.commit)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from django.conf import settings
 
 from backend.apps.projects.errors import GitFailed
 from backend.apps.projects.services.changes import Changes
-from backend.apps.projects.services.commit_sharing import bring, has_name
+from backend.apps.projects.services.commit_sharing import bring, give_name, has_name
 from backend.apps.projects.services.commit_writing import CommitWriter
 from backend.apps.projects.services.content import Content, ContentFile
 from backend.apps.projects.services.git_objects import COMMIT, CommittedTree, Objects, reading
@@ -38,15 +38,11 @@ from backend.errors import Conflict, InvalidInput, NotFound
 
 LONGEST_MESSAGE = 4096
 IMPORT_SECONDS = 900.0
-LEFTOVER_SECONDS = 24 * 3600.0
+LEFTOVER_SECONDS = 3600.0
+"""No git that works in a store takes as long."""
 
-_OPTIONS = (
-    # A generation counts as soon as its commit is recorded: then it must survive a power cut.
-    "core.fsync=committed,reference",
-    # Many generations may be recorded at the same moment.
-    "core.filesRefLockTimeout=10000",
-    "core.packedRefsTimeout=10000",
-)
+# A generation counts as soon as its commit is recorded: then it must survive a power cut.
+_OPTIONS = ("core.fsync=committed,reference",)
 
 
 @dataclass(frozen=True)
@@ -162,7 +158,7 @@ class GitStore:
         if base is None:
             self.create()
             self.require({parent} if parent is not None else ())
-        self._sweep()
+        self.sweep()
         with self.reading() as objects:
             root = objects.commit(base).tree.binsha if base is not None else EMPTY_TREE
             writer = self._writer(objects, message=message, parent=parent, when=when)
@@ -175,7 +171,7 @@ class GitStore:
                     "The project's git store does not hold the files that were recorded.",
                     hint="Restore the folder git-stores and the database from backups of one time.",
                 )
-        self._keep(made.commit)
+        give_name(self, made.commit)
         return Commit(commit=made.commit, tree=made.tree, content=changes.content)
 
     def log(self, commit: str, *, limit: int = 100) -> list[LogEntry]:
@@ -254,10 +250,10 @@ class GitStore:
         with reading(self.path) as objects:
             yield objects
 
-    def _sweep(self) -> None:
-        """Remove what imports that were killed have left behind, once it is old enough to be nobody's."""
-        # Crash reports and .keep are what git fast-import leaves, which older versions used.
-        for pattern in ("fast_import_crash_*", "objects/pack/tmp_*", "objects/pack/*.keep"):
+    def sweep(self) -> None:
+        """Remove what a git that was killed has left behind, once it is old enough to be nobody's."""
+        # Crash reports and .keep are what git fast-import leaves, which older versions used; .tmp is a repack's.
+        for pattern in ("fast_import_crash_*", "objects/pack/tmp_*", "objects/pack/.tmp-*", "objects/pack/*.keep"):
             for left in self.path.glob(pattern):
                 with suppress(FileNotFoundError):
                     if time.time() - left.stat().st_mtime > LEFTOVER_SECONDS:
@@ -274,11 +270,6 @@ class GitStore:
             parent=parent,
             parent_tree=objects.commit(parent).tree.hexsha if parent is not None else None,
         )
-
-    def _keep(self, commit: str) -> None:
-        """Give the commit a name for good, so that no clean-up of git's takes it."""
-        line = f"update refs/generations/{commit} {commit}\n"
-        run("update-ref", "--stdin", git_dir=self.path, options=_OPTIONS, given=line.encode())
 
 
 def _history(objects: Objects, commit: str) -> Iterator[LogEntry]:

@@ -9,6 +9,7 @@ by a lock. Which commits exist is not changed.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,11 @@ from pathlib import Path
 
 from django.conf import settings
 
+from backend.apps.projects.errors import GitFailed
 from backend.apps.projects.services.git_process import run
 from backend.apps.projects.services.git_store import GitStore
 
+logger = logging.getLogger(__name__)
 MOST_PACKS = 30
 """Packs that a store may have before it is packed anew."""
 REPACK_SECONDS = 1200.0
@@ -34,15 +37,22 @@ def repack_if_needed(store: GitStore, *, most_packs: int = MOST_PACKS) -> bool:
         return False
     with _alone(store.path) as alone:
         if alone:
+            # One that was killed may have left as much as the whole store.
+            store.sweep()
             # -k: what nothing names is kept, since it may be a commit that gets its name in a moment.
             run("repack", "-a", "-d", "-k", "-l", "-q", git_dir=store.path, options=_OPTIONS, timeout=REPACK_SECONDS)
         return alone
 
 
 def repack_stores(*, most_packs: int = MOST_PACKS) -> int:
-    """Repack every store that needs it, and return how many did."""
-    stores = [GitStore(path) for path in sorted(Path(settings.GIT_STORES_DIR).glob("*.git"))]
-    return sum(repack_if_needed(store, most_packs=most_packs) for store in stores)
+    """Repack every store that needs it, and return how many did. One that cannot be repacked holds up no other."""
+    repacked = 0
+    for path in sorted(Path(settings.GIT_STORES_DIR).glob("*.git")):
+        try:
+            repacked += repack_if_needed(GitStore(path), most_packs=most_packs)
+        except (GitFailed, OSError) as error:
+            logger.warning("the git store %s cannot be packed anew: %s", path.stem, error)
+    return repacked
 
 
 def pack_count(store: GitStore) -> int:
