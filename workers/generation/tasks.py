@@ -36,6 +36,7 @@ def generate(
     }
     return services.generate(
         **call.work,
+        task_id=call.task.id,
         fence=call.require_newest,
         gives_up=call.gives_up,
         based_on=based_on,

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
+from backend.apps.projects.errors import StorageUnavailable
 from backend.apps.projects.models import GeneratedProject, ProjectFile
+from backend.apps.projects.services import generations
 from backend.apps.projects.services.generation_records import ABANDONED, fail_abandoned, open_generation, record
 from backend.apps.projects.services.git_store import GitStore
 from backend.apps.projects.services.workspace import Workspace
@@ -62,6 +65,30 @@ def test_a_generation_that_nobody_will_try_again_is_failed(demo, make, owner, ne
         make(execution, readme="# x", gives_up=lambda error: last)
     opened.refresh_from_db()
     assert opened.status == status
+
+
+def storage_is_gone(*arguments: Any, **options: Any) -> None:
+    raise StorageUnavailable("It does not answer.", retry_after=5.0)
+
+
+def test_the_attempts_of_a_task_on_its_own_share_one_generation(demo, make, monkeypatch):
+    task = uuid4()
+    with monkeypatch.context() as broken:
+        broken.setattr(generations, "share", storage_is_gone)
+        with pytest.raises(StorageUnavailable):
+            make(None, task_id=task, readme="# x", gives_up=lambda error: False)
+    made = make(None, task_id=task, readme="# x")
+    # Its result was lost with its worker: the same comes of it once more.
+    assert make(None, task_id=task, readme="# x") == made
+    assert list(GeneratedProject.objects.values_list("status", flat=True)) == [Status.COMPLETED]
+    assert make(None, task_id=uuid4(), readme="# y")["generation"] != made["generation"]
+
+
+def test_a_generation_that_no_task_tries_again_is_failed_whatever_the_error_says(demo, make, monkeypatch):
+    monkeypatch.setattr(generations, "share", storage_is_gone)
+    with pytest.raises(StorageUnavailable):
+        make(None, readme="# x")
+    assert GeneratedProject.objects.get().status == Status.FAILED
 
 
 @pytest.mark.parametrize(

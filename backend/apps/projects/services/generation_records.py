@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from django.conf import settings
 from django.db import transaction
@@ -41,12 +41,14 @@ def open_generation(
     project: Project,
     user: User,
     execution_id: UUID | None,
+    task_id: UUID | None = None,
     based_on: str | None = None,
     fence: Fence = no_fence,
 ) -> GeneratedProject:
     """Return the execution's generation of the project, made if need be, as one that is being generated.
 
-    execution_id: None opens a new one each time. The commit that it follows is settled when it is made.
+    execution_id: without one it is the generation of `task_id`, a task on its own, whose attempts share it; without
+        either a new one each time. The commit that it follows is settled when it is made.
     based_on: the id of an earlier generation of the project whose files it begins with, or `latest` for the newest
         completed one, if there is any.
     fence: raises Overtaken where another attempt does this by now, and may have completed what this one would open.
@@ -56,7 +58,7 @@ def open_generation(
     get_project(user=user, project_id=project.pk, write=True)
     with transaction.atomic():
         fence()
-        generation = _existing_or_new(project=project, user=user, execution_id=execution_id)
+        generation = _existing_or_new(project=project, user=user, execution_id=execution_id, task_id=task_id)
         base = base_of(generation, based_on)
         require_room_to_generate(generation=generation)
         opened = (
@@ -149,12 +151,14 @@ def _workspace_of(generation: UUID) -> str:
     return str(Path(settings.GENERATED_PROJECTS_DIR) / str(generation))
 
 
-def _existing_or_new(*, project: Project, user: User, execution_id: UUID | None) -> GeneratedProject:
-    if execution_id is not None:
-        known = GeneratedProject.objects.filter(project=project, workflow_execution_id=execution_id).first()
-        if known is not None:
-            return _begun(known)
-    identifier = uuid4()
+def _existing_or_new(
+    *, project: Project, user: User, execution_id: UUID | None, task_id: UUID | None = None
+) -> GeneratedProject:
+    identifier = uuid4() if task_id is None or execution_id is not None else uuid5(project.pk, str(task_id))
+    own = {"pk": identifier} if execution_id is None else {"workflow_execution_id": execution_id}
+    known = GeneratedProject.objects.filter(project=project, **own).first()
+    if known is not None:
+        return _begun(known)
     before = newest_generation(project=project, execution_id=None)
     values = {
         "id": identifier,
@@ -162,12 +166,8 @@ def _existing_or_new(*, project: Project, user: User, execution_id: UUID | None)
         "output_directory": _workspace_of(identifier),
         "parent_commit": before.commit if before else "",
     }
-    if execution_id is None:
-        return GeneratedProject.objects.create(project=project, **values)
     # Two tasks of one execution may come here at once: the unique constraint lets one make it.
-    made, _ = GeneratedProject.objects.get_or_create(
-        project=project, workflow_execution_id=execution_id, defaults=values
-    )
+    made, _ = GeneratedProject.objects.get_or_create(project=project, **own, defaults=values)
     return made
 
 

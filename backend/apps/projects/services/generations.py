@@ -53,6 +53,7 @@ def generate(
     project: Project,
     user: User,
     execution_id: UUID | None,
+    task_id: UUID | None = None,
     based_on: str | None = None,
     remove: Sequence[str] | None = None,
     fence: Fence = no_fence,
@@ -62,14 +63,16 @@ def generate(
     """Generate files, commit everything the generation has by then, and record it.
 
     content: as for `ProjectGenerator.generate`; what the generation has already stays.
-    based_on: see `open_generation`. remove: paths of files and directories that are to go.
+    task_id, based_on: see `open_generation`. remove: paths of files and directories that are to go.
     fence: raises Overtaken where another attempt does this by now. What is completed is not opened again then, what it
         wrote is not written over, and what it does is not called failed.
     gives_up: says of an error whether nobody will try again; by default that is what the error itself says.
     Raises InvalidInput and its kin, after which the generation is failed; WorkspaceBusy while another step of the same
     execution writes.
     """
-    generation = open_generation(project=project, user=user, execution_id=execution_id, based_on=based_on, fence=fence)
+    generation = open_generation(
+        project=project, user=user, execution_id=execution_id, task_id=task_id, based_on=based_on, fence=fence
+    )
     work = _Work(project, ProjectGenerator(str(project.pk), generation_id=str(generation.pk), fence=fence))
     try:
         plan, gone = plan_of(**content, limits=work.generator.limits), require_paths(remove)
@@ -82,7 +85,8 @@ def generate(
             work.share(generation, commit)
             record(generation, commit, seal=work.workspace.seal(), before=work.recorded)
     except RepomillError as error:
-        if gives_up(error) if gives_up else not error.retryable:
+        again = execution_id is not None or task_id is not None
+        if not again or (gives_up(error) if gives_up else not error.retryable):
             persistently(fail, generation, error.message, fence=fence)
         raise
     except (Interrupted, Exception):
