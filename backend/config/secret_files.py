@@ -37,18 +37,17 @@ def read_or_create(folder: Path, name: str, *, length: int = 48) -> str:
 
 
 def write_private(path: Path, content: str) -> None:
-    """Write a file that only this user can read, replacing an older one at once."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
+    """Write a file that only this user can read, replacing an older one at once; it is on the disk when this returns.
+
+    What is encrypted with a key is, too: a key that a power cut takes away takes all of that with it.
+    """
+    temporary = _written(path, content)
     temporary.replace(path)
+    _make_name_safe(path)
 
 
 def _publish(path: Path, content: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    write_private(temporary, content)
+    temporary = _written(path, content)
     try:
         # A link fails where the name exists, so the first of two processes decides and the other reads its value.
         os.link(temporary, path)
@@ -56,3 +55,28 @@ def _publish(path: Path, content: str) -> None:
         return
     finally:
         temporary.unlink()
+    _make_name_safe(path)
+
+
+def _written(path: Path, content: str) -> Path:
+    """Write it beside its place, and return where."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        temporary.unlink()
+        raise
+    return temporary
+
+
+def _make_name_safe(path: Path) -> None:
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,6 +1,9 @@
 """Secrets in files: made once, private, and agreed upon by processes that start together."""
 
+import errno
+import os
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,3 +52,31 @@ def test_write_private_replaces_and_keeps_others_out(tmp_path: Path) -> None:
     assert path.read_text() == "two"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [file.name for file in path.parent.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "write", [lambda path: read_or_create(path.parent, path.name), lambda path: write_private(path, "x")]
+)
+def test_a_secret_is_on_the_disk_before_it_has_its_name_and_its_name_before_anybody_uses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], object]
+) -> None:
+    path, safe = tmp_path / "key", []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        safe.append(("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file", path.exists()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write(path)
+    assert safe == [("file", False), ("folder", True)]
+
+
+def test_a_full_disk_leaves_nothing_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_private(tmp_path / "key", "x")
+    assert list(tmp_path.iterdir()) == []
