@@ -143,4 +143,7 @@ def _times(rhythm: Rhythm, after: datetime) -> Iterator[datetime]:
             yield (begin + number * step).astimezone(UTC)
             number += 1
     for time in CronSim(rhythm.cron, after.astimezone(ZoneInfo(rhythm.time_zone))):
-        yield time.astimezone(UTC)
+        moment = time.astimezone(UTC)
+        # Begun in the second of an hour that comes twice, it gives what was due in the first.
+        if moment > after:
+            yield moment

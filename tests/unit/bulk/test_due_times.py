@@ -62,6 +62,17 @@ def test_cron(cron, zone, after, times):
     assert str(found[0].tzinfo) == zone
 
 
+@pytest.mark.parametrize(
+    ("cron", "zone", "after", "following"),
+    [
+        ("30 2 * * *", "Europe/Berlin", "2026-10-25T01:10", "2026-10-26T01:30"),
+        ("30 0,2 * * *", "America/Havana", "2026-11-01T05:10", "2026-11-01T07:30"),
+    ],
+)
+def test_in_the_hour_that_comes_twice_nothing_is_due_before_the_time_that_is_asked_for(cron, zone, after, following):
+    assert due_after(Rhythm(cron=cron, time_zone=zone), at(after)) == at(following)
+
+
 def test_an_interval_counts_from_its_beginning_and_knows_no_clock_change():
     rhythm = Rhythm(interval_seconds=3600, begins_at=at("2026-03-29T00:10"), time_zone="Europe/Berlin")
     assert due_after(rhythm, at("2026-03-29T00:30")) == at("2026-03-29T01:10")
