@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from backend.apps.exports.bulk_models import BulkExport, BulkExportItem
-from backend.apps.exports.bulk_selectors import progress_of, progress_words, standing_word
+from backend.apps.exports.bulk_selectors import progress_of, progress_of_each, progress_words, standing_word
 from backend.apps.exports.due_times import next_times
 from backend.apps.exports.schedule_models import ExportSchedule, ScheduleRun
-from backend.apps.exports.schedule_selectors import last_run, rhythm_words
+from backend.apps.exports.schedule_selectors import last_runs, rhythm_words
 from backend.apps.exports.services.schedules import rhythm_of
 
 
@@ -47,6 +48,14 @@ class BulkExportAdmin(Shown):
     list_select_related = ("created_by",)
     list_per_page = 25
 
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Count for all rows of the page at once."""
+        page = super().get_changelist_instance(request)
+        progress = progress_of_each(page.result_list, now=timezone.now())
+        for row in page.result_list:
+            row.progress = progress[row.pk]
+        return page
+
     @admin.display(description="standing")
     def standing(self, row: BulkExport) -> str:
         """Where it stands, in one word."""
@@ -55,7 +64,7 @@ class BulkExportAdmin(Shown):
     @admin.display(description="done")
     def percent(self, row: BulkExport) -> str:
         """How far it is, as a bar."""
-        percent = progress_of(row, now=timezone.now()).percent
+        percent = (getattr(row, "progress", None) or progress_of(row, now=timezone.now())).percent
         return format_html('<progress max="100" value="{0}"></progress> {0} %', percent)
 
     @admin.display(description="items")
@@ -88,6 +97,14 @@ class ExportScheduleAdmin(Shown):
     list_filter = ("enabled", "work")
     search_fields = ("name",)
 
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Look for the last run of all rows of the page at once."""
+        page = super().get_changelist_instance(request)
+        runs = last_runs(page.result_list)
+        for row in page.result_list:
+            row.last_run = runs.get(row.pk)
+        return page
+
     @admin.display(description="when")
     def rhythm(self, row: ExportSchedule) -> str:
         """When it is due."""
@@ -104,7 +121,7 @@ class ExportScheduleAdmin(Shown):
     @admin.display(description="last run")
     def last(self, row: ExportSchedule) -> str:
         """How the last run ended."""
-        run = last_run(row)
+        run = row.last_run if hasattr(row, "last_run") else last_runs([row]).get(row.pk)
         return f"{run.status}, {timezone.localtime(run.due_at):%Y-%m-%d %H:%M}" if run else "-"
 
 

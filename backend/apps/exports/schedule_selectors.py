@@ -39,11 +39,6 @@ def find_schedule(*, user: User, reference: UUID | str) -> ExportSchedule:
     return found
 
 
-def last_run(schedule: ExportSchedule) -> ScheduleRun | None:
-    """Return the newest run that was not skipped."""
-    return schedule.runs.exclude(status=ScheduleRun.Status.SKIPPED).order_by("-due_at", "-pk").first()
-
-
 def last_runs(schedules: Sequence[ExportSchedule]) -> dict[UUID, ScheduleRun]:
     """Return the newest run of each that was not skipped, in one query."""
     return _newest_of(ScheduleRun.objects.exclude(status=ScheduleRun.Status.SKIPPED), schedules)

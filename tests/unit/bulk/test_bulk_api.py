@@ -8,10 +8,12 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from backend.apps.authentication.models import User
 from backend.apps.exports.models import BulkExport, ExportSchedule
+from backend.apps.exports.services.schedules import create_schedule
 from backend.apps.workflows.execution.run import execute
 
 pytestmark = pytest.mark.django_db
@@ -161,3 +163,23 @@ def test_the_admin_pages(client, world):
         assert pages.get(f"/admin/exports/{kind}/").status_code == 200
     assert "100 %" in pages.get("/admin/exports/bulkexport/").content.decode()
     assert pages.get(f"/admin/exports/bulkexport/{where.data['id']}/change/").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["bulkexport", "exportschedule"])
+def test_a_page_of_the_admin_asks_as_often_however_many_rows_it_has(client, world, kind):
+    pages = Client()
+    pages.force_login(User.objects.create_superuser("op"))
+    where = f"/admin/exports/{kind}/"
+    counts = []
+    for number in range(2, 4):
+        for _ in range(number):
+            schedule = create_schedule(
+                owner=world.user, name=f"s{ExportSchedule.objects.count()}", export=WISH, cron="0 2 * * *"
+            )
+            schedule.runs.create(due_at=timezone.now(), status="completed")
+            client.post(BULK, WISH)
+        world.work()
+        with CaptureQueriesContext(connection) as asked:
+            assert "completed" in pages.get(where).content.decode()
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
