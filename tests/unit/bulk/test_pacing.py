@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -185,6 +186,14 @@ def test_the_hosts_own_count_is_learned(connection):
     pacer = Pacer(ACCOUNT, connection=connection, clock=lambda: now)
     pacer.after(Answer(200, {"x-ratelimit-remaining": "3", "x-ratelimit-reset": "1000900"}))
     assert pacer.book("k", NEW) == 1_000_900.0
+
+
+def test_what_the_host_has_left_is_left_until_its_own_clock_says_so(connection):
+    now = 1_000_000.0
+    pacer = Pacer(ACCOUNT, connection=connection, clock=lambda: now)
+    date = format_datetime(datetime.fromtimestamp(now - 600, tz=UTC), usegmt=True)
+    pacer.after(Answer(200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(now) - 540), "date": date}))
+    assert pacer.book("k", NEW) == now + 60
 
 
 def test_those_who_ask_at_once_share_what_the_host_has_left(connection):

@@ -73,6 +73,40 @@ def meant(found: Answer):
             40,
             "rate limit throttle_authenticated_api of 2000",
         ),
+        # The host's clock and the one here need not agree: its times are of its own.
+        (
+            answer(
+                403,
+                {"message": "API rate limit exceeded."},
+                x_ratelimit_remaining="0",
+                x_ratelimit_reset=str(EPOCH - 300),
+                date="Sun, 22 Nov 2026 11:50:00 GMT",
+            ),
+            300,
+            "primary rate limit of some requests an hour",
+        ),
+        (
+            answer(
+                429,
+                {"message": "x"},
+                retry_after="Sun, 22 Nov 2026 13:00:30 GMT",
+                date="Sun, 22 Nov 2026 13:00:00 GMT",
+            ),
+            30,
+            "rate limit",
+        ),
+        # A limit that is over and refuses all the same: nobody asks every second until it is.
+        (
+            answer(
+                403,
+                {"message": "API rate limit exceeded."},
+                x_ratelimit_remaining="0",
+                x_ratelimit_reset=str(EPOCH - 5),
+                date="at noon",
+            ),
+            60,
+            "primary rate limit of some requests an hour",
+        ),
     ],
 )
 def test_limits_are_waits(found, seconds, limit):

@@ -16,6 +16,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -40,7 +41,7 @@ from backend.apps.exports.pacing import (
     known_limits,
     next_slot,
 )
-from backend.apps.projects.hosts.answers import LONGEST_WAIT, Answer, Manners, refusal
+from backend.apps.projects.hosts.answers import LONGEST_WAIT, Answer, Manners, refusal, told_at
 from backend.errors import RateLimited, TemporaryFailure
 
 PREFIX = "repomill:pace:"
@@ -84,6 +85,7 @@ def accounts(connection: Any = None) -> Iterator[tuple[str, Account]]:  # noqa: 
 def _left(answer: Answer, *, now: float) -> tuple[int, float] | None:
     """Return how many requests the host says are left, and until when; None where it says nothing that can be so.
 
+    The time is by the clock here, which may not be the host's.
     A time further away than any wait that is obeyed is nonsense, or milliseconds: it would keep everybody waiting.
     """
     said = [
@@ -92,8 +94,8 @@ def _left(answer: Answer, *, now: float) -> tuple[int, float] | None:
     ]
     if not all(number.isdecimal() and len(number) <= LONGEST_NUMBER for number in said):
         return None
-    remaining, reset_at = int(said[0]), float(said[1])
-    return (remaining, reset_at) if reset_at <= now + LONGEST_WAIT else None
+    left_for = float(said[1]) - told_at(answer, now=datetime.fromtimestamp(now, tz=UTC)).timestamp()
+    return (int(said[0]), now + left_for) if left_for <= LONGEST_WAIT else None
 
 
 def _counted(limit: Limit) -> RateLimitItemPerSecond:

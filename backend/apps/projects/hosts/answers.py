@@ -160,23 +160,36 @@ def _which(answer: Answer, said: str) -> str:
     return "secondary rate limit" if answer.status == 403 else "rate limit"
 
 
+def told_at(answer: Answer, *, now: datetime) -> datetime:
+    """Return when the host says that it answered, by the clock that its times are of; `now` where it does not say."""
+    return _date(answer.headers.get("date", "")) or now
+
+
 def _asked_for(answer: Answer, now: datetime) -> float | None:
     """Return the seconds that an answer asks to wait, or None where it does not say."""
+    now = told_at(answer, now=now)
     asked = answer.headers.get("retry-after", "").strip()
     if asked.isdecimal():
         return float(asked[:9])
     if asked:
-        try:
-            when = parsedate_to_datetime(asked)
-        except (ValueError, OverflowError):
-            # The latter for numbers that no date has.
-            return None
-        return (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds()
+        when = _date(asked)
+        return None if when is None else (when - now).total_seconds()
     for left, reset in (("x-ratelimit-remaining", "x-ratelimit-reset"), ("ratelimit-remaining", "ratelimit-reset")):
         at = answer.headers.get(reset, "").partition(".")[0]
         if answer.headers.get(left) == "0" and at.isdecimal():
-            return float(at[:12]) - now.timestamp()
+            seconds = float(at[:12]) - now.timestamp()
+            # A host that refuses because of a limit that is over by its own words has not said until when.
+            return seconds if seconds > 0 else None
     return None
+
+
+def _date(header: str) -> datetime | None:
+    try:
+        when = parsedate_to_datetime(header)
+    except (ValueError, OverflowError):
+        # The latter for numbers that no date has.
+        return None
+    return when.replace(tzinfo=when.tzinfo or UTC)
 
 
 def _bounded(seconds: float | None) -> float | None:
