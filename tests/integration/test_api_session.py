@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -273,28 +273,50 @@ def test_the_environment_is_as_it_was():
     assert requests.Session().trust_env
 
 
-def test_an_answer_that_comes_byte_by_byte_has_an_end(monkeypatch):
-    monkeypatch.setattr(api_session, "WHOLE_SECONDS", 0.5)
+@contextmanager
+def trickling(first: bytes, then: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Serve one request, whose answer begins at once and goes on byte by byte; give its origin, and what was sent."""
     sent: list[bytes] = []
 
     def trickle(listening: socket.socket) -> None:
         connection, _ = listening.accept()
         with connection, suppress(OSError):
             connection.recv(65_536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n")
+            connection.sendall(first)
             for _ in range(60):
-                connection.sendall(b" ")
-                sent.append(b" ")
+                connection.sendall(then)
+                sent.append(then)
                 time.sleep(0.1)
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = threading.Thread(target=trickle, args=[listening], daemon=True)
         server.start()
-        origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        with pytest.raises(requests.exceptions.ChunkedEncodingError):
-            ApiSession(origin).get(f"{origin}/user")
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", sent
         server.join()
+
+
+def test_an_answer_that_comes_byte_by_byte_has_an_end(monkeypatch):
+    monkeypatch.setattr(api_session, "WHOLE_SECONDS", 0.5)
+    with (
+        trickling(b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n", b" ") as (origin, sent),
+        pytest.raises(requests.exceptions.ChunkedEncodingError),
+    ):
+        ApiSession(origin).get(f"{origin}/user")
     # It was left in the middle, and not once all had come.
+    assert len(sent) < 60
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), (b"", b"HTTP/1.1 100 Continue\r\n\r\n")]
+)
+def test_the_head_of_an_answer_has_an_end_too(monkeypatch, first: bytes, then: bytes):
+    monkeypatch.setattr(api_session, "READ_SECONDS", 0.5)
+    with (
+        trickling(first, then) as (origin, sent),
+        pytest.raises(RemoteUnreachable),
+        conversing(Manners(host="host", needs="")),
+    ):
+        ApiSession(origin).get(f"{origin}/user")
     assert len(sent) < 60
 
 

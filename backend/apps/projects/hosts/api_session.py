@@ -10,8 +10,11 @@ What an answer means is told by `answers`.
 from __future__ import annotations
 
 import os
+import socket
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -100,11 +103,13 @@ class _PublicHTTPConnection(HTTPConnection):
         super().connect()
         _require_public(self)
 
+    def getresponse(self) -> Any:  # noqa: ANN401  (its base class and that one's do not agree)
+        with _within(self.timeout, self.sock):
+            return super().getresponse()
 
-class _PublicHTTPSConnection(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        _require_public(self)
+
+class _PublicHTTPSConnection(_PublicHTTPConnection, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _PublicHTTPPool(HTTPConnectionPool):
@@ -134,6 +139,29 @@ def _require_public(connection: HTTPConnection) -> None:
         field="base_url",
         hint="Name the host in REPOMILL_GIT_INTERNAL_HOSTS if it is yours.",
     )
+
+
+@contextmanager
+def _within(seconds: float | None, sock: socket.socket) -> Iterator[None]:
+    """Let the head of an answer take that long as a whole: a socket's own timeout begins anew with every byte."""
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        with suppress(OSError):
+            # Not the method of a socket with TLS, which takes away what the other thread reads with.
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    timer = threading.Timer(READ_SECONDS if seconds is None else seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if late.is_set():
+            # What was cut off may look like a whole head, or like any fault.
+            raise TimeoutError("The answer did not begin in time.")
 
 
 def _allowed() -> set[str]:
