@@ -159,6 +159,23 @@ def test_a_certificate_that_nobody_knows(tmp_path: Path):
     listener.close()
 
 
+def test_a_connection_that_breaks_off_while_it_is_made_secure_is_no_matter_of_certificates():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def break_off() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65_536)
+
+        thread = threading.Thread(target=break_off)
+        thread.start()
+        origin = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(RemoteUnreachable) as broken, conversing(Manners(host="host", needs="")):
+            ApiSession(origin).get(f"{origin}/user")
+        thread.join()
+    assert broken.value.retryable
+
+
 @pytest.fixture
 def secure(server: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The server behind TLS, with a certificate that this process trusts; its origin."""

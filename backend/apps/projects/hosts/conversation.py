@@ -6,6 +6,7 @@ It decides nothing about trying again; the errors say whether it would help.
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -35,12 +36,12 @@ def conversing(manners: Manners) -> Iterator[None]:
         raise RemoteRefused(
             f"{manners.host} sends to another address; that is not followed.", hint="Give the host's own address."
         ) from None
-    except requests.exceptions.SSLError as error:
-        raise RemoteRefused(
-            f"The certificate of {manners.host} is not trusted here: {_short(error, manners)}",
-            hint="Set SSL_CERT_FILE to the file of its authority.",
-        ) from None
     except (requests.exceptions.RequestException, ConnectionError, TimeoutError) as error:
+        if isinstance(error, requests.exceptions.SSLError) and not _broke_off(error):
+            raise RemoteRefused(
+                f"The certificate of {manners.host} is not trusted here: {_short(error, manners)}",
+                hint="Set SSL_CERT_FILE to the file of its authority.",
+            ) from None
         raise RemoteUnreachable(
             f"{manners.host} cannot be reached: {_short(error, manners)}",
             hint="Check the address and the network; the export may be repeated without harm.",
@@ -69,6 +70,13 @@ def number(data: Any, name: str, *, manners: Manners) -> str:  # noqa: ANN401  (
             hint="Check that the base_url of the credential is the host's.",
         )
     return str(value)
+
+
+def _broke_off(error: BaseException | None) -> bool:
+    """Say whether the other side ended the connection while it was made secure, as one that restarts does."""
+    while error is not None and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        error = error.__context__
+    return error is not None
 
 
 def _short(error: Exception, manners: Manners) -> str:
