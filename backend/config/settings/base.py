@@ -114,6 +114,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+# Django waits without end for a mail server that says nothing.
+EMAIL_TIMEOUT = 10
 
 # How long the audit trail keeps what an agent did.
 AGENT_ACTIONS_KEPT = timedelta(days=ENVIRONMENT.agent_actions_days)

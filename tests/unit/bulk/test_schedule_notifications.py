@@ -13,6 +13,7 @@ import pytest
 from django.core import mail
 
 from backend.apps.exports.models import ScheduleRun
+from backend.apps.exports.services import notifying
 from backend.apps.exports.services.notifying import SIGNATURE, notify_about, signing_key
 from backend.apps.exports.services.schedule_runs import do_round
 from backend.apps.exports.services.schedules import change_schedule, create_schedule
@@ -153,3 +154,18 @@ def test_those_who_do_not_answer_keep_nobody_else_waiting(world, nightly):
     failed_run(other, moment("2026-01-02T02:01"))
     notify_about(now=moment("2026-01-02T02:02"))
     assert [message.to for message in mail.outbox] == [["ops@example.org"]]
+
+
+def test_one_round_waits_for_one_who_does_not_answer_and_leaves_the_others_to_the_next(nightly, monkeypatch):
+    monkeypatch.setattr(notifying, "SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        schedule = nightly(notify_url=f"http://127.0.0.1:{silent.getsockname()[1]}/hook")
+        for second in range(3):
+            failed_run(schedule, moment(f"2026-01-02T02:00:0{second}"))
+        for tried in (1, 2, 3):
+            notify_about(now=moment("2026-01-02T02:00:10"))
+            assert ScheduleRun.objects.filter(notify_failures=1).count() == tried
+
+
+def test_a_mail_server_that_says_nothing_is_not_waited_for_without_end(settings):
+    assert 0 < settings.EMAIL_TIMEOUT <= 30

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +30,7 @@ FIRST_PAUSE = timedelta(seconds=30)
 NEWS = timedelta(hours=1)
 """What failed longer ago is no news, to somebody who was named since. The tries take a quarter of that."""
 SECONDS = 10.0
+"""How long somebody is waited for who does not answer; so long goes a round on to others, too."""
 logger = logging.getLogger(__name__)
 
 
@@ -53,7 +55,11 @@ def notify_about(*, now: datetime) -> None:
     for tries in range(MOST_TRIES):
         due |= Q(notify_failures=tries, completed_at__lte=now - FIRST_PAUSE * (2**tries - 1))
     failed = failed.filter(due).select_related("schedule", "bulk_export")
+    until = time.monotonic() + SECONDS
     for run in failed.order_by("completed_at")[:20]:
+        if time.monotonic() > until:
+            # Somebody did not answer: the next round goes on, and this one holds its worker no longer.
+            break
         # Whoever gets this try has it alone; one that is lost with its worker is the next one's.
         mine = ScheduleRun.objects.filter(pk=run.pk, notified_at=None, notify_failures=run.notify_failures)
         if mine.update(notify_failures=F("notify_failures") + 1) and _told_by_all(run, now=now):
