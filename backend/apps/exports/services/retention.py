@@ -20,7 +20,7 @@ from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from backend.apps.exports.bulk_models import BulkExportItem
+from backend.apps.exports.bulk_models import BulkExportItem, LastDelivery
 from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.schedule_models import ExportSchedule
 from backend.apps.projects.models import Archive, GeneratedProject
@@ -189,6 +189,8 @@ def _remove_delivered(export: RepositoryExport) -> None:
                 generated_project=export.generated_project_id, format=export.export_type, commit=export.commit
             )
         )
+    # The same content is to be delivered again when it is asked for: the storage has it no more.
+    LastDelivery.objects.filter(export=export).update(export=None)
     RepositoryExport.objects.filter(pk=export.pk).update(
         archive_path="",
         config={**export.config, "archive_removed_at": timezone.now().isoformat()},
