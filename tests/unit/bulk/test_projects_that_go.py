@@ -1,4 +1,4 @@
-"""A project that is deleted while a bulk export has an item for it: the others are delivered, and the item says so."""
+"""Projects that are deleted or renamed while a bulk export has items for them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 
 from backend.apps.exports.models import BulkExport, BulkExportItem, LastDelivery, ScheduleRun
 from backend.apps.exports.services import bulk_planning
+from backend.apps.exports.services.bulk_exports import retry_bulk_export
 from backend.apps.exports.services.bulk_reports import item_row
 from backend.apps.exports.services.schedule_runs import do_round
-from backend.apps.projects.models import GeneratedProject
+from backend.apps.projects.models import GeneratedProject, Project
 from tests.unit.bulk.bulk_world import again, items_of
 from tests.unit.bulk.nightly import ZIP, moment, runs
 
@@ -54,6 +55,23 @@ def test_one_that_goes_while_its_item_waits_is_not_tried(world):
     projects[2].delete()
     world.work()
     assert items_of(bulk) == {"p0": "completed", "p1": "completed", "p2": "failed"}
+
+
+def test_one_that_is_renamed_between_two_attempts_stays_with_its_repository(world, settings):
+    project = world.project("p0")
+    in_the_way = settings.LOCAL_REPOSITORIES_DIR / "backup-p0.git"
+    in_the_way.mkdir(parents=True)
+    (in_the_way / "notes").touch()
+    bulk = world.start(export_type="git", destination={"repository_name": "backup-{slug}"})
+    world.work()
+    assert items_of(bulk) == {"p0": "failed"}
+    in_the_way.joinpath("notes").unlink()
+    in_the_way.rmdir()
+    Project.objects.filter(pk=project.pk).update(slug="another-name")
+    retry_bulk_export(again(bulk))
+    world.work()
+    assert items_of(bulk) == {"p0": "completed"}
+    assert [path.name for path in settings.LOCAL_REPOSITORIES_DIR.iterdir()] == ["backup-p0.git"]
 
 
 def test_one_of_a_schedules_list_that_goes_leaves_the_others_to_be_exported(world, nightly):

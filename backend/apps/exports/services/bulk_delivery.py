@@ -8,6 +8,7 @@ from typing import Any
 from backend.apps.authentication.models import User
 from backend.apps.exports.bulk_models import BulkExportItem, LastDelivery
 from backend.apps.exports.destination import ARCHIVES, delivery_arguments
+from backend.apps.exports.models import RepositoryExport
 from backend.apps.exports.pacing import Use
 from backend.apps.exports.services.deliver import (
     deliver_archive,
@@ -53,5 +54,7 @@ def deliver_item(*, key: str, project: Project, user: User, item_id: int, fence:
         known = LastDelivery.objects.filter(destination_key=bulk.destination_key, project=project).exists()
         use = (Use.of_known_repository if known else Use.of_new_repository)(account.kind)
         Pacer(account).wait_for_place(key, use)
-    arguments = delivery_arguments(bulk.export_type, bulk.destination, project=project)
+    # What was begun stays where it was begun: the project may have another name, or another owner, since.
+    begun = RepositoryExport.objects.filter(key=key).values_list("config__request", flat=True).first()
+    arguments = begun or delivery_arguments(bulk.export_type, bulk.destination, project=project)
     return _DELIVER[bulk.export_type](**common, **arguments)
