@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 LONGEST_URL = 1000
+LONGEST_LABEL = 63
+"""Characters between two dots of a name. What no resolver can be asked for fails in its own ways wherever it is."""
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
 _URL = re.compile(
@@ -51,6 +53,8 @@ def read_web_address(url: str) -> WebAddress | None:
         return None
     scheme, path = found["scheme"].lower(), found["path"]
     port = int(found["port"]) if found["port"] else DEFAULT_PORTS[scheme]
+    if not all(0 < len(label) <= LONGEST_LABEL for label in found["host"].split(".")):
+        return None
     if not 0 < port < 65536 or any(segment in {".", ".."} for segment in path.split("/")):
         return None
     return WebAddress(scheme=scheme, host=found["host"].lower(), port=port, path=path)

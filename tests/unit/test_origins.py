@@ -40,6 +40,8 @@ def test_an_address_has_one_spelling(url, canonical):
         "https://git.example.org:65536",
         "https://git.example.org.",
         "https://gít.example.org",
+        "https://git..example.org",
+        "https://" + "x" * 64 + ".example.org",
         "https://git.example.org/\n",
         " https://git.example.org",
         "https://git.example.org/" + "x" * 1000,
