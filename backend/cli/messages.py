@@ -10,7 +10,7 @@ import sys
 import traceback
 from typing import TextIO
 
-from backend.errors import ConfigurationError, RepomillError
+from backend.errors import ConfigurationError, RepomillError, TemporaryFailure
 
 
 def visible(text: str) -> str:
@@ -47,6 +47,13 @@ def as_told(error: Exception) -> RepomillError:
     # SQLite's words and PostgreSQL's; the command may have failed before Django was there to tell the type.
     if "no such table" in words or ("relation" in words and "does not exist" in words):
         return ConfigurationError("The database is not set up yet.", hint="Run: repomill migrate  (or: repomill up)")
+    # Not above: most commands end without an error, and `--help` without Django.
+    from django.db import InterfaceError, OperationalError
+
+    if isinstance(error, OperationalError | InterfaceError):
+        first = words.strip().partition("\n")[0]
+        hint = "Check that it runs and lets this user in, then try again; see: repomill doctor"
+        return TemporaryFailure(f"The database does not answer: {first}", hint=hint)
     hint = "This is a fault of Repomill. REPOMILL_DEBUG=1 shows where."
     return RepomillError(f"{type(error).__name__}: {words}", hint=hint)
 

@@ -3,7 +3,9 @@
 import io
 
 import pytest
+from django.db import InterfaceError, OperationalError
 
+from backend.cli.exit_codes import exit_code_for
 from backend.cli.messages import as_told, error_lines, show_error, visible
 from backend.errors import ConfigurationError, InvalidInput
 
@@ -70,3 +72,22 @@ def test_an_unexpected_error_says_what_to_do_where_that_is_known(words: str, cod
     told = as_told(RuntimeError(words))
     assert told.code == code
     assert told.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "status"),
+    [
+        (OperationalError("connection failed: Connection refused\n\tIs the server running?"), "temporary_failure", 6),
+        (InterfaceError("connection already closed"), "temporary_failure", 6),
+        # SQLite's word for a table that is missing has the same type.
+        (OperationalError("no such table: projects_project"), "configuration_error", 7),
+    ],
+)
+def test_a_database_that_does_not_answer_is_no_fault_of_repomill(error: Exception, code: str, status: int) -> None:
+    told = as_told(error)
+    assert (told.code, exit_code_for(told)) == (code, status)
+    assert "fault of Repomill" not in (told.hint or "")
+    assert "\n" not in told.message
+    if code == "temporary_failure":
+        assert str(error).splitlines()[0] in told.message
+        assert "repomill doctor" in (told.hint or "")
