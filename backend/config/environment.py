@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 from environs import Env, EnvError
 
 from backend.config.broker import check_broker_url
+from backend.config.database_url import check_database_url
 from backend.config.rates import Rate, read_rate
 from backend.config.redis_server import RedisServer, read_redis_url
 from backend.config.storage_url import check_storage_url
@@ -240,6 +241,7 @@ def _check(environment: Environment) -> Environment:
             field="BACKEND_URL",
         )
     _check_telling(environment)
+    check_database_url(environment.database_url)
     check_storage_url(environment.storage_url)
     read_redis_url(environment.redis_url)
     check_broker_url(environment.broker_url)

@@ -29,12 +29,15 @@ def test_special_characters_of_the_folder_are_escaped_in_urls() -> None:
     assert embedded_redis_url(environment.data_dir) == "redis+socket:///srv/a%20b%23%25%3F/redis.sock?virtual_host=0"
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
-def test_a_url_with_a_password_can_lie_in_a_file(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [("DATABASE_URL", "postgres://mill:secret@db/mill"), ("REDIS_URL", "redis://:secret@broker:6379/0")],
+)
+def test_a_url_with_a_password_can_lie_in_a_file(tmp_path: Path, name: str, url: str) -> None:
     file = tmp_path / "url"
-    file.write_text("redis://:secret@broker:6379/0\n")
+    file.write_text(f"{url}\n")
     environment = read({"REPOMILL_DATA_DIR": "/srv", f"{name}_FILE": str(file)})
-    assert getattr(environment, name.lower()) == "redis://:secret@broker:6379/0"
+    assert getattr(environment, name.lower()) == url
 
 
 def test_a_variable_and_its_file_together_are_refused(tmp_path: Path) -> None:
@@ -75,6 +78,43 @@ def test_a_senseless_value_is_named(variables: dict[str, str], named: str) -> No
     with pytest.raises(ConfigurationError) as caught:
         read(variables)
     assert named in f"{caught.value.message} {caught.value.place}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://repomill:hush@db/repomill",
+        "foo://repomill:hush@db/repomill",
+        "repomill:hush@db/repomill",
+        "postgres://repomill:hu/sh@db/repomill",
+        "postgres://repomill:hush@db:port/repomill",
+        "postgres://repomill:hush@[db/repomill",
+        "postgres://repomill:hush@db",
+        "sqlite://var/hush.sqlite3",
+    ],
+)
+def test_a_database_that_repomill_does_not_work_on_is_refused_without_showing_the_url(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL") as caught:
+        read({"DATABASE_URL": url})
+    assert "hu" not in str(caught.value.as_json()).replace("%2F", "")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://repomill:password@db.example.org:5432/repomill",
+        "postgresql:///repomill",
+        "postgres://%2Frun%2Fpostgresql/repomill?sslmode=require",
+        "postgres:///?service=repomill",
+        "pgsql://db/repomill",
+        "sqlite:////srv/repomill.sqlite3",
+        "sqlite:///relative.sqlite3",
+        "sqlite://:memory:",
+    ],
+)
+def test_the_databases_that_repomill_works_on(url: str) -> None:
+    assert read({"DATABASE_URL": url}).database_url == url
 
 
 def test_a_long_folder_is_no_trouble_for_a_broker_elsewhere() -> None:
