@@ -20,7 +20,9 @@ def read_or_create(folder: Path, name: str, *, length: int = 48) -> str:
     """
     path = folder / name
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # The data folder: most commands come here before anything else is in it, and `parents` knows no mode.
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
         if not path.exists():
             _publish(path, secrets.token_urlsafe(length))
         if path.stat().st_mode & 0o077:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,7 @@ def test_the_demo_publishes_a_service_that_works(tmp_path: Path):
 
     assert first.returncode == 0, first.stdout + first.stderr
     assert processes_of(data_dir) == []
+    assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
     for words in ("story", "files", "publish", "generation.package_project", "attempt 1", "sha256", "completed"):
         assert words in first.stdout
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from backend.cli.errors import ProcessDied, StackNotReady
 from backend.cli.stack.lock import StackInfo, running_stack
+from backend.cli.stack.preflight import prepare_data_folder
 from backend.config.environment import ROOT
 from backend.config.parent_death import die_with_parent
 
@@ -32,6 +33,7 @@ def background_stack(data_dir: Path, *, patience: float = 60.0, flower: bool = T
         yield _wait(data_dir, None, patience=patience)
         return
     command = [sys.executable, "-m", "backend.cli", "up", "--quiet", "--port", "0", "--flower-port", "0"]
+    prepare_data_folder(data_dir)
     log = data_dir / "log" / "up.log"
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log.open("wb") as output:

@@ -23,6 +23,15 @@ def test_a_secret_is_made_once_and_is_private(tmp_path: Path) -> None:
     assert [file.name for file in folder.iterdir()] == ["key"]
 
 
+def test_the_data_folder_above_is_made_private_and_one_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    read_or_create(tmp_path / "data" / "secrets", "key")
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+    (tmp_path / "older").mkdir()
+    (tmp_path / "older").chmod(0o755)
+    read_or_create(tmp_path / "older" / "secrets", "key")
+    assert stat.S_IMODE((tmp_path / "older").stat().st_mode) == 0o755
+
+
 def test_those_who_start_together_agree(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         secrets = set(pool.map(lambda _: read_or_create(tmp_path / "secrets", "key"), range(32)))
