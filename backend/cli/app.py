@@ -5,6 +5,7 @@ A command's module is imported when the command is called, so that `--help` and 
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -76,10 +77,18 @@ def load_command(name: str) -> Any:  # noqa: ANN401
     if isinstance(found, typer.Typer):
         group = typer.main.get_command(found)
         group.name = name
-        return group
+        return _flowing(group)
     single = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=_CONTEXT)
     single.command(name)(found)
-    return typer.main.get_command(single)
+    return _flowing(typer.main.get_command(single))
+
+
+def _flowing(command: Any) -> Any:  # noqa: ANN401
+    """Let the help of a command, and of those below it, fill the lines of the terminal and not the source's."""
+    for each in (command, *getattr(command, "commands", {}).values()):
+        paragraphs = inspect.cleandoc(each.help or "").split("\n\n")
+        each.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    return command
 
 
 app = typer.Typer(

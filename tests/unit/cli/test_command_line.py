@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -47,6 +48,21 @@ def test_every_command_can_be_loaded_and_says_what_it_does(name: str, capsys: py
     code, out, _ = run(capsys, name, "--help")
     assert code == 0
     assert f"Usage: repomill {name}" in out
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("name", [name for name, _, _ in COMMANDS])
+def test_the_words_of_a_help_fill_its_lines(
+    name: str, columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    group = load_command(name)
+    for words in [(name,), *((name, each) for each in getattr(group, "commands", {}))]:
+        _, out, _ = run(capsys, *words, "--help")
+        lines = [line.strip() for line in out.partition("╭")[0].splitlines()]
+        for line, following in pairwise(lines):
+            # The margins are one wide. A line ends where the next one's first word has no room, or a paragraph ends.
+            assert not line or not following or len(line) + 1 + len(following.split()[0]) > columns - 2, (words, line)
 
 
 def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
