@@ -14,3 +14,15 @@ def setup_django() -> None:
     import django
 
     django.setup()
+    _find_web_process()
+
+
+def _find_web_process() -> None:
+    """Take the address of the stack that runs on the data folder, which may have any port, where none is set."""
+    from django.conf import settings
+
+    from backend.cli.stack.lock import running_stack
+
+    running = None if os.environ.get("BACKEND_URL") else running_stack(settings.DATA_DIR)
+    if running is not None and running.web_url:
+        settings.BACKEND_URL = running.web_url.rstrip("/")

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console, RenderableType
-from rich.padding import Padding
+from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
@@ -33,10 +32,11 @@ def print_dry_run(run: DryRun, console: Console, *, contents: bool) -> None:
     console.print(Text.assemble((visible(run.workflow), "bold"), f"{visible(where)}: a dry run, nothing is done"))
     for step in run.steps:
         for line in _step(step):
-            console.print(Padding(line, (0, 0, 0, 2)), soft_wrap=True)
+            console.print(Text("  ").append_text(line), soft_wrap=True)
     if run.files is not None:
         console.print()
-        console.print(_tree(run.files), soft_wrap=True)
+        # Without soft_wrap, which cuts the lines of a tree at the terminal's edge.
+        console.print(_tree(run.files))
         for line in _contents(run.files) if contents else ():
             console.print(line, soft_wrap=True)
     console.print()
@@ -47,7 +47,7 @@ def print_dry_run(run: DryRun, console: Console, *, contents: bool) -> None:
     console.print(_ending(run), soft_wrap=True)
 
 
-def _step(step: DryStep) -> Iterator[RenderableType]:
+def _step(step: DryStep) -> Iterator[Text]:
     mark, style = MARKS[step.status]
     head = Text.assemble((f"{mark} ", style), (visible(step.name), "bold" if step.status == "completed" else style))
     if step.repeated and step.items is not None:
