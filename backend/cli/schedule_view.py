@@ -23,7 +23,8 @@ def print_list(rows: Sequence[ExportSchedule]) -> None:
     """Print a table of schedules."""
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("name", "when", "what", "next", "last run"):
-        table.add_column(name, no_wrap=True)
+        # What a command takes is never cut.
+        table.add_column(name, no_wrap=name == "name", overflow="fold")
     runs = last_runs(rows)
     for row in rows:
         run = runs.get(row.pk)

@@ -46,6 +46,15 @@ def test_the_life_of_a_schedule(cli):
     assert "no schedule" in cli("show", "nightly", code=4)
 
 
+def test_the_names_of_a_list_are_whole_at_80_columns(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    cli("create", "nightly-of-all-the-shops", "--cron", "30 2 * * *", "-z", "America/Argentina/Buenos_Aires")
+    told = cli("list")
+    assert "nightly-of-all-the-shops" in told
+    assert "archive-old-generations" in told
+    assert "…" not in told
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
