@@ -29,6 +29,8 @@ credentials = typer.Typer(
     epilog="A value is never given as an argument, and never shown. In a workflow: credential: NAME",
 )
 
+NONE = "No credentials. Add one: repomill credentials add NAME --host github"
+
 Name = Annotated[str, typer.Argument(help="The credential's name, such as acme-bot.", show_default=False)]
 User = Annotated[str | None, typer.Option("--user", "-u", help="Whose; default: operator.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -95,7 +97,7 @@ def list_credentials(user: User = None, as_json: AsJson = False) -> None:
     if as_json:
         _print_json([credential_view.as_json(row, projects=projects) for row in rows])
     elif not rows:
-        typer.echo("No credentials. Add one: repomill credentials add NAME --host github")
+        typer.echo(NONE)
     else:
         credential_view.print_table(rows, projects=projects, console=Console())
 
@@ -121,6 +123,8 @@ def check_credentials(
     shown = [result_json(row, result, projects=projects) for row, result in results]
     if as_json:
         _print_json(shown if name is None else shown[0])
+    elif not results:
+        typer.echo(NONE)
     else:
         for row, result in results:
             show_result(row, result, said=row.name)

@@ -94,7 +94,8 @@ def test_a_run_is_paused_and_goes_on(cli, started, worker):
     assert json.loads(cli("show", "last", "--json"))["paused"] is True
     worker.works = True
     assert "completed" in cli("resume", str(started.pk)[:8], "--follow")
-    assert "has completed" in cli("resume", "last", code=5)
+    assert "has completed" in (said := cli("resume", "last", code=5))
+    assert "repomill rerun RUN" in said
 
 
 def test_a_run_that_waits_is_cancelled_at_once(cli, started):

@@ -263,6 +263,11 @@ def test_list_shows_everything_but_the_value(cli, added, token, monkeypatch):
     }
 
 
+def test_a_check_of_none_says_so(cli):
+    assert "repomill credentials add" in cli("check")
+    assert json.loads(cli("check", "--json")) == []
+
+
 def test_an_empty_list_says_how_to_begin(cli):
     assert "credentials add" in cli("list")
     assert json.loads(cli("list", "--json")) == []

@@ -12,7 +12,7 @@ from typing import Final
 from backend.apps.workflows.decisions.graph import StepState
 from backend.apps.workflows.definitions.definition import Definition
 
-RERUN: Final = "Start it once more with: repomill rerun"
+RERUN: Final = "Start it once more with: repomill rerun RUN"
 SETTLE: Final = "Look whether it happened, then: repomill resolve TASK --done, or --retry"
 ENDED: Final = {"completed", "failed", "cancelled"}
 
@@ -45,10 +45,10 @@ def standing(*, status: str, paused: bool, cancelling: bool) -> str:
 
 
 _PAUSE: Final[Mapping[str, Refusal]] = {
-    "paused": Refusal("The execution is paused already.", "Let it go on with: repomill resume"),
+    "paused": Refusal("The execution is paused already.", "Let it go on with: repomill resume RUN"),
     "cancelling": Refusal("The execution is being cancelled."),
     "completed": Refusal("The execution has completed; there is nothing to pause.", RERUN),
-    "failed": Refusal("The execution has failed; there is nothing to pause.", "Let it go on with: repomill resume"),
+    "failed": Refusal("The execution has failed; there is nothing to pause.", "Let it go on with: repomill resume RUN"),
     "cancelled": Refusal("The execution was cancelled; there is nothing to pause.", RERUN),
 }
 _RESUME: Final[Mapping[str, Refusal]] = {
