@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Final
 
-from backend.cli.checks.base import Check, ok, problem, shown_url
+from backend.cli.checks.base import Check, ok, problem, shown_url, warning
 from backend.config.environment import Environment
 
 SETTINGS = {
@@ -46,6 +47,9 @@ SETTINGS = {
     "REPOMILL_BROKER_URL": "broker_url",
 }
 
+NO_SETTINGS: Final = {"REPOMILL_ADDRESS", "REPOMILL_IMAGE", "REPOMILL_TOKEN"}
+"""Variables of our name that others read: the Compose file, and the example of an agent."""
+
 
 def settings_table(environment: Environment, variables: Mapping[str, str] | None = None) -> list[dict[str, str]]:
     """Return every setting with its value, as it may be shown, and its source: default, environment or file."""
@@ -60,11 +64,25 @@ def settings_table(environment: Environment, variables: Mapping[str, str] | None
 
 
 def check_settings(environment: Environment, variables: Mapping[str, str] | None = None) -> Check:
-    """Check that debugging is off, and say which settings are not the defaults."""
+    """Check that debugging is off and no name is misspelt, and say which settings are not the defaults."""
+    unknown = _unknown(os.environ if variables is None else variables)
     given = [row["name"] for row in settings_table(environment, variables) if row["source"] != "default"]
     if environment.debug and not environment.embedded_broker:
         return problem("settings", "REPOMILL_DEBUG is on beside a broker of its own", "Unset it outside development.")
+    if unknown:
+        names = sorted(SETTINGS)
+        meant = [near for name in unknown for near in get_close_matches(name, names, n=1, cutoff=0.75)]
+        return warning(
+            "settings",
+            f"nothing reads {', '.join(unknown)}",
+            f"Did you mean {', '.join(meant)}?" if meant else "docs/reference/settings.md has all that there are.",
+        )
     return ok("settings", f"set: {', '.join(given)}" if given else "all defaults")
+
+
+def _unknown(given: Mapping[str, str]) -> list[str]:
+    known = NO_SETTINGS | SETTINGS.keys() | {f"{name}_FILE" for name in SETTINGS if name.endswith("_URL")}
+    return sorted(name for name in given if name.startswith("REPOMILL_") and name not in known)
 
 
 def check_delivery(configuration: Any) -> Check:  # noqa: ANN401  (Celery's configuration is a dynamic mapping)

@@ -30,7 +30,7 @@ def doctor(
     if as_json:
         typer.echo(json.dumps({"checks": [check.as_json() for check in checks], "settings": settings}, indent=2))
     else:
-        _show(checks, settings)
+        show(checks, settings)
     raise typer.Exit(exit_code(checks))
 
 
@@ -89,17 +89,21 @@ def exit_code(checks: list[Check]) -> int:
     return exit_codes.UNAVAILABLE if "unavailable" in states else exit_codes.OK
 
 
-def _show(checks: list[Check], settings: list[dict[str, Any]]) -> None:
+def show(checks: list[Check], settings: list[dict[str, Any]]) -> None:
+    """Print the checks, how to mend what is not well, and what the settings come to."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     colours = {"ok": "green", "warning": "yellow", "problem": "red", "unavailable": "red"}
     console = Console(highlight=False)
-    table = Table("check", "", "what was found", "how to mend it", box=None, header_style="bold", pad_edge=False)
+    table = Table("check", "", "what was found, and how to mend it", box=None, header_style="bold", pad_edge=False)
     for check in checks:
         state = Text(check.state.value, style=colours[check.state.value])
-        table.add_row(Text(check.name), state, Text(check.detail, overflow="fold"), Text(check.remedy, overflow="fold"))
+        table.add_row(Text(check.name), state, Text(check.detail, overflow="fold"))
+        if check.remedy:
+            # Below it and not beside it: a path or a command to be copied is seldom short.
+            table.add_row("", "", Text(check.remedy, "bold", overflow="fold"))
     console.print(table)
     given = Table("setting", "value", "from", box=None, header_style="bold", pad_edge=False)
     for row in settings:

@@ -14,7 +14,7 @@ import pytest
 from backend.cli.checks import broker, configuration, database, keys, machine, services
 from backend.cli.checks.at_start import check_at_start
 from backend.cli.checks.base import NOT_RUNNING, Check, State, ok, problem, shown_url, unavailable, warning
-from backend.cli.commands.doctor import exit_code
+from backend.cli.commands.doctor import exit_code, show
 from backend.cli.stack.broker import EmbeddedBroker
 from backend.cli.stack.lock import stack_lock
 from backend.config.environment import Environment, read
@@ -172,6 +172,28 @@ def test_settings_name_their_source_and_hide_passwords(tmp_path: Path) -> None:
     assert "DATABASE_URL" in configuration.check_settings(environment, variables).detail
     assert configuration.check_settings(environment, {}).detail == "all defaults"
     assert configuration.check_settings(replace(environment, debug=True), variables).state is State.PROBLEM
+
+
+def test_a_misspelt_setting_is_named(environment: Environment) -> None:
+    found = configuration.check_settings(environment, {"REPOMILL_LEASE": "3", "REPOMILL_RATE_USERS": "1/second"})
+    assert found.state is State.WARNING
+    assert "REPOMILL_LEASE, REPOMILL_RATE_USERS" in found.detail
+    assert found.remedy == "Did you mean REPOMILL_LEASE_SECONDS, REPOMILL_RATE_USER?"
+    assert "settings.md" in configuration.check_settings(environment, {"REPOMILL_XYZ": ""}).remedy
+    others = {"REPOMILL_STORAGE_URL_FILE": "/run/url", "REPOMILL_IMAGE": "mill", "PATH": "/bin"}
+    assert configuration.check_settings(environment, others).state is State.OK
+
+
+def test_the_report_has_room_for_paths_and_commands_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    path = "/srv/repomill/data-of-this-machine"
+    show([warning("data folder", f"{path} can be entered by others", f"Run: chmod 700 {path}"), ok("git", "2.39")], [])
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    told = " " * 22 + f"Run: chmod 700 {path}"
+    assert told in lines
+    assert lines[-1] == "2 checks, 0 with a problem."
 
 
 def test_every_setting_is_shown(environment: Environment) -> None:
