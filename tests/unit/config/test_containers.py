@@ -108,3 +108,11 @@ def test_the_image_has_a_base_that_can_be_chosen_and_an_ordinary_user() -> None:
     }
     assert "USER repomill" in lines
     assert any("--require-hashes --requirement requirements.lock" in line for line in lines)
+
+
+def test_a_proxy_in_front_can_be_counted(compose: dict[str, Any]) -> None:
+    # Each adds an address to X-Forwarded-For. With a number too small every client has the address of the one in front.
+    assert compose["services"]["web"]["environment"]["REPOMILL_PROXIES"] == "${REPOMILL_PROXIES:-1}"
+    assert "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;" in (
+        ROOT / "deploy" / "nginx" / "repomill.conf"
+    ).read_text("utf-8")
