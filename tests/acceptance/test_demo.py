@@ -44,6 +44,13 @@ def processes_of(data_dir: Path) -> list[str]:
     return found
 
 
+def told(output: str, *, data_dir: str) -> list[str]:
+    """Return the lines from the run's headline on, without what differs from one demo to the next."""
+    found = output[output.index("✓ publish-service") :].replace(data_dir, "DATA")
+    found = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{12,64}", "ID", found)
+    return [" ".join(line.split()) for line in re.sub(r"\d+\.\d+ s\b", "TIME", found).splitlines() if line.strip()]
+
+
 def command(output: str, word: str) -> list[str]:
     """Return the command line that the demo shows, which begins with `word`."""
     found = re.search(rf"^\s*({word} .*)$", output, re.MULTILINE)
@@ -60,6 +67,11 @@ def test_the_demo_publishes_a_service_that_works(tmp_path: Path):
     assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
     for words in ("story", "files", "publish", "generation.package_project", "attempt 1", "sha256", "completed"):
         assert words in first.stdout
+
+    sample = told((ROOT / "README.md").read_text(), data_dir="/srv/repomill/var")
+    sample = sample[: sample.index("```")]
+    assert len(sample) > 20
+    assert told(first.stdout, data_dir=str(data_dir))[: len(sample)] == sample
 
     git, tar = command(first.stdout, "git clone"), command(first.stdout, "tar tzvf")
     clone = tmp_path / "clone"
