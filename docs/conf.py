@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 DOCS = Path(__file__).resolve().parent
-LATER = ("guides/containers", "guides/scale")
-"""Pages whose place in the navigation is kept until they are written. Any other that is missing is an error."""
-
 LAST = "guides/downloads"
 """After which page guides stand that nobody has given a place."""
 
@@ -51,12 +48,9 @@ def setup(app: Sphinx) -> None:
 
 
 def _complete(_: Sphinx, page: str, source: list[str]) -> None:
-    """Take pages out of the navigation that are not there yet, and add guides that nobody has given a place."""
+    """Add guides to the navigation that nobody has given a place."""
     if page != "index":
         return
-    for later in LATER:
-        if not (DOCS / f"{later}.md").exists():
-            source[0] = re.sub(rf"^{re.escape(later)}\n", "", source[0], flags=re.MULTILINE)
     guides = [f"guides/{file.stem}" for file in sorted((DOCS / "guides").glob("*.md"))]
     placed = re.findall(r"^(?:.*<)?(guides/[\w-]+)>?$", source[0], re.MULTILINE)
     strays = "".join(f"{guide}\n" for guide in guides if guide not in placed)

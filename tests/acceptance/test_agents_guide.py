@@ -68,12 +68,12 @@ def test_the_guide_from_its_beginning_to_its_end(origin: tuple[Installation, str
     # By HTTP, with the token that is made there.
     words = shlex.split(line("repomill tokens").partition(">")[0])
     token = installation.cli(*words[1:]).strip()
-    assert "REPOMILL_TOKEN=$(cat token) python examples/agent/agent.py shop http://127.0.0.1:8000/mcp" in GUIDE
-    assert "export completed" in example(installation, "shop", f"{url}/mcp", REPOMILL_TOKEN=token)
+    assert "REPOMILL_TOKEN=$(cat token) python examples/agent/agent.py studio http://127.0.0.1:8000/mcp" in GUIDE
+    assert "export completed" in example(installation, "studio", f"{url}/mcp", REPOMILL_TOKEN=token)
 
     headers = {"Authorization": f"Bearer {token}"}
     projects = httpx.get(f"{url}/api/v1/projects/", headers=headers, trust_env=False).json()["results"]
-    assert [each["slug"] for each in projects] == ["shop"]
+    assert [each["slug"] for each in projects] == ["studio"]
     assert "/api/v1/projects/PROJECT_ID/agent-actions/" in GUIDE
     address = f"{url}/api/v1/projects/{projects[0]['id']}/agent-actions/"
     trail = httpx.get(address, headers=headers, trust_env=False).json()["results"]
@@ -93,7 +93,7 @@ def test_the_python_of_the_guide(origin: tuple[Installation, str]) -> None:
         "settings.BACKEND_URL = running_stack(settings.DATA_DIR).web_url.rstrip('/')\n"
         "user = User.objects.get(username='operator')\n"
         f"{code}\n"
-        "project_id = str(Project.objects.get(slug='shop').pk)\n"
+        "project_id = str(Project.objects.get(slug='studio').pk)\n"
         "story, tools = asyncio.run(plan(user, project_id))\n"
         "async def by_tool():\n"
         "    async with AgentContext(user=user) as agent:\n"

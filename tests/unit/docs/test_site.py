@@ -29,7 +29,7 @@ def source(tmp_path: Path) -> Path:
     folder = tmp_path / "docs"
     shutil.copytree(DOCS / "site", folder / "site")
     shutil.copy(DOCS / "conf.py", folder / "conf.py")
-    (folder / "index.md").write_text("# Index\n\n[other](other.md#a-part)\n\n```{toctree}\nother\nguides/scale\n```\n")
+    (folder / "index.md").write_text("# Index\n\n[other](other.md#a-part)\n\n```{toctree}\nother\n```\n")
     (folder / "other.md").write_text("# Other\n\n## A part\n\nText.\n")
     return folder
 
