@@ -1,4 +1,7 @@
-"""The JSON Schema of definitions, and the words for what does not fit it."""
+"""The JSON Schema of definitions, and the words for what does not fit it.
+
+Nothing is fetched: what a schema refers to is in it, or is one of JSON Schema's own.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,15 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.protocols import Validator
+from jsonschema_specifications import REGISTRY
+from referencing.exceptions import Unresolvable
+
+from backend.apps.workflows.definitions.references import stray_reference
 
 Path = tuple[str | int, ...]
 
@@ -135,7 +142,7 @@ Checker = validators.extend(Draft202012Validator, {"pattern": _pattern})  # type
 
 def check(value: Any, schema: Mapping[str, Any]) -> Misfit | None:  # noqa: ANN401  (JSON)
     """Return the most telling misfit of `value`, or None when it fits."""
-    return _first(Checker(schema, format_checker=Draft202012Validator.FORMAT_CHECKER), value)
+    return _most_telling(list(_errors(value, schema, formats=True)))
 
 
 def check_with_expressions(value: Any, schema: Mapping[str, Any]) -> Misfit | None:  # noqa: ANN401  (JSON)
@@ -145,16 +152,16 @@ def check_with_expressions(value: Any, schema: Mapping[str, Any]) -> Misfit | No
 
 def check_open(value: Any, schema: Mapping[str, Any], *, is_open: Callable[[str], bool]) -> Misfit | None:  # noqa: ANN401
     """Like `check`, for a value in which some texts may stand for anything. is_open: says of a text whether it does."""
-    errors = [error for error in Checker(schema).iter_errors(value) if not _is_open(error, is_open)]
+    errors = [error for error in _errors(value, schema) if not _is_open(error, is_open)]
     return _most_telling(errors)
 
 
 def faults(value: Any, schema: Mapping[str, Any]) -> Iterator[Misfit]:  # noqa: ANN401  (JSON)
     """Yield every misfit of `value`, for who fills a form in; what is missing is a misfit at its own path."""
     missing: set[Path] = set()
-    for error in Checker(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).iter_errors(value):
+    for error in _errors(value, schema, formats=True):
         if error.validator == "required" and isinstance(error.instance, dict):
-            for name in error.validator_value:
+            for name in list(cast("Any", error.validator_value)):
                 path = (*error.absolute_path, name)
                 if name not in error.instance and path not in missing:
                     missing.add(path)
@@ -167,11 +174,29 @@ def check_schema(schema: Mapping[str, Any]) -> Misfit | None:
     """Return what makes `schema` itself no JSON Schema, or None."""
     # The formats count: a pattern that is no regular expression would fail only when an input is checked.
     formats = Draft202012Validator.FORMAT_CHECKER
-    return _first(Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=formats), schema)
+    meta = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=formats)
+    try:
+        if misfit := _most_telling(list(meta.iter_errors(schema))):
+            return misfit
+        stray = stray_reference(schema)
+    except RecursionError:
+        return Misfit((), "The schema is nested too deeply", "a simpler one")
+    except ValueError:
+        return Misfit((), "An $id in the schema is no address", "none, or a URI")
+    return None if stray is None else Misfit((), f"{stray!r} leads to no schema in here", "such as #/$defs/NAME")
 
 
-def _first(validator: Validator, value: Any) -> Misfit | None:  # noqa: ANN401
-    return _most_telling(list(validator.iter_errors(value)))
+def _errors(value: Any, schema: Mapping[str, Any], *, formats: bool = False) -> Iterator[ValidationError]:  # noqa: ANN401
+    """Yield what does not fit; that a schema cannot be applied to the value is one of these."""
+    checker = Draft202012Validator.FORMAT_CHECKER if formats else None
+    # Without a registry of its own a validator fetches what a reference names, from wherever that is.
+    validator = Checker(schema, format_checker=checker, registry=REGISTRY)
+    try:
+        yield from validator.iter_errors(value)
+    except Unresolvable as error:
+        yield ValidationError("The schema refers to what it does not hold", validator="$ref", validator_value=error.ref)
+    except RecursionError:
+        yield ValidationError("The value and the schema are nested too deeply", validator="$ref", validator_value="#")
 
 
 def _most_telling(errors: list[ValidationError]) -> Misfit | None:
