@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -377,3 +378,18 @@ def test_a_seal_is_of_one_place_and_moment(workspace: Workspace, tmp_path: Path)
     assert other.sealed_at(seal) == 0
     other.create()
     assert other.sealed_at(seal) == 0
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_file_that_cannot_be_written_to_its_end_is_not_left_half_written(workspace: Workspace, there):
+    if there:
+        workspace.write("big", b"before")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            workspace.write("big", b"x" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [(entry.path, entry.size) for entry in workspace.entries()] == ([("big", 6)] if there else [])
+    assert list((workspace.root.parent / ".locks").iterdir()) == []

@@ -124,6 +124,10 @@ def _create(directory: int, name: str, data: bytes, *, executable: bool) -> None
         written = os.write(descriptor, data) if data else 0
         while written < len(data):
             written += os.write(descriptor, memoryview(data)[written:])
+    except BaseException:
+        # Half a file would be taken for the whole of it.
+        _remove_if_there((directory, name))
+        raise
     finally:
         os.close(descriptor)
 
