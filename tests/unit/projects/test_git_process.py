@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from io import BufferedReader, FileIO
 from pathlib import Path
 
 import pytest
 
 from backend.apps.projects.errors import GitFailed
-from backend.apps.projects.services import git_environment
+from backend.apps.projects.services import git_environment, git_words
 from backend.apps.projects.services.git_environment import command_line, environment, executable
 from backend.apps.projects.services.git_process import run, started
-from backend.apps.projects.services.git_words import clean
+from backend.apps.projects.services.git_words import Drain, clean
 from backend.errors import ConfigurationError
 
 
@@ -216,3 +217,29 @@ def test_hardening_switches_off_everything_that_runs_a_program():
         "core.askPass",
         "credential.helper",
     } <= names
+
+
+class Slow(BufferedReader):
+    """A pipe whose reader is stopped for longer than anybody waits."""
+
+    def read1(self, size: int = -1, /) -> bytes:
+        time.sleep(0.1)
+        return super().read1(size)
+
+
+def test_what_was_said_is_whole_also_where_its_reader_was_stopped(monkeypatch):
+    monkeypatch.setattr(git_words, "A_MOMENT", 0.01)
+    reading, writing = os.pipe()
+    os.write(writing, b"x" * 60_000)
+    os.close(writing)
+    assert len(Drain(Slow(FileIO(reading)), limit=100_000).read()) == 60_000
+
+
+def test_a_process_that_was_left_behind_and_says_nothing_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(git_words, "A_MOMENT", 0.2)
+    reading, writing = os.pipe()
+    os.write(writing, b"said")
+    drain = Drain(BufferedReader(FileIO(reading)), limit=100)
+    assert drain.read() == b"said"
+    os.close(writing)
+    drain.close()

@@ -53,6 +53,12 @@ def test_files_are_listed_read_and_deleted(demo: Project) -> None:
     assert not (ProjectGenerator(str(demo.pk)).base_dir / "src").exists()
 
 
+def test_a_directory_goes_with_all_it_holds_and_nothing_else_that_begins_like_it(demo: Project) -> None:
+    write(demo, src__deep__a_py="a", src__b_py="b", srcs__c_py="c", src_txt="t")
+    assert workspace_files.delete_files(demo, paths=["src/deep", "src"]) == ["src/b.py", "src/deep/a.py"]
+    assert paths(demo) == ["src.txt", "srcs/c.py"]
+
+
 def test_deleting_is_all_or_nothing(demo: Project) -> None:
     write(demo, a_txt="a")
     with pytest.raises(NotFound, match=r"'b\.txt'"):

@@ -184,6 +184,8 @@ def test_a_task_in_doubt_asks_a_person(start, runner):
     [
         (ValueError("token=s3cret"), "internal_error", False),
         (OSError(28, "No space left on device"), "temporary_failure", True),
+        (OSError(12, "Cannot allocate memory"), "temporary_failure", True),
+        (OSError(116, "Stale file handle"), "temporary_failure", True),
         (FileNotFoundError(2, "No such file s3cret"), "internal_error", False),
         (TypeError("f() got an unexpected keyword argument 's3cret'"), "invalid_input", False),
     ],

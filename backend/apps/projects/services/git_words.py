@@ -6,6 +6,7 @@ It decides nothing: what the words mean for a push is told by `backend.apps.proj
 from __future__ import annotations
 
 import re
+import select
 import threading
 from collections.abc import Callable, Iterable
 from typing import IO
@@ -13,6 +14,8 @@ from typing import IO
 LONGEST_WORDS = 4000
 CHUNK = 64 * 1024
 LONGEST_WAIT = 5.0
+A_MOMENT = 1.0
+"""Seconds within which what is written is read, unless this process is stopped or starved."""
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)", re.DOTALL)
 # Everything that moves a cursor, hides text or turns its direction; line feed and tab stay.
@@ -64,8 +67,11 @@ class Drain:
         self._thread.start()
 
     def read(self) -> bytes:
-        """Wait a moment for the pipe's end and return what was kept."""
-        self._thread.join(1.0)
+        """Return what was kept, at the pipe's end, or once nothing waits in it: a process left behind may hold it."""
+        self._thread.join(A_MOMENT)
+        while self._thread.is_alive() and self._is_behind():
+            # The moment has passed for a process that was stopped meanwhile, and has read nothing in it.
+            self._thread.join(A_MOMENT)
         return bytes(self._kept)
 
     def ended(self) -> bool:
@@ -80,6 +86,15 @@ class Drain:
         that process ends.
         """
         self._thread.join(LONGEST_WAIT)
+
+    def _is_behind(self) -> bool:
+        waiting = select.poll()
+        try:
+            waiting.register(self._pipe, select.POLLIN)
+        except ValueError:
+            # It has just been closed: the thread is about to end.
+            return True
+        return bool(waiting.poll(0))
 
     def _drain(self) -> None:
         with self._pipe as pipe:

@@ -170,9 +170,10 @@ def delete_files(project: Project, *, paths: Sequence[str]) -> list[str]:
     workspace = workspace_of(project)
     with workspace.writing():
         there = list(workspace.entries()) if workspace.exists() else []
-        gone = [entry for entry in there if any(_lies_in(entry.path, path) for path in named)]
+        gone = _those_in(there, set(named))
+        missing = set(named) - {entry.path for entry in gone}
         for path in named:
-            if not any(_lies_in(entry.path, path) for entry in gone):
+            if path in missing:
                 raise NotFound(f"There is no {path!r} in the workspace.", path=path, field="paths")
         files = [entry.path for entry in gone if not entry.is_directory]
         workspace.rearrange(remove_files=files, remove_directories=[entry.path for entry in gone if entry.is_directory])
@@ -214,8 +215,16 @@ def _digest(stream: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _lies_in(path: str, named: str) -> bool:
-    return path == named or path.startswith(f"{named}/")
+def _those_in(entries: Iterable[Entry], named: set[str]) -> list[Entry]:
+    """Return the entries that are named or lie in what is. A directory comes before what lies in it."""
+    taken: set[str] = set()
+    found = []
+    for entry in entries:
+        if entry.path in named or entry.path.rpartition("/")[0] in taken:
+            found.append(entry)
+            if entry.is_directory:
+                taken.add(entry.path)
+    return found
 
 
 def _missing(path: str) -> NotFound:

@@ -34,7 +34,11 @@ from backend.failpoints import Failpoint, reached
 
 logger = logging.getLogger(__name__)
 
-PASSING_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ETIMEDOUT, errno.EIO}
+PASSING_ERRNOS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ETIMEDOUT, errno.EIO),
+    # No memory for another process, and a shared folder whose server has begun anew.
+    *(errno.ENOMEM, errno.ESTALE),
+}
 
 
 @dataclass(frozen=True)
