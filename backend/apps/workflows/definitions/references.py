@@ -1,4 +1,4 @@
-"""Finds what a schema refers to and does not hold. Pure, and nothing is fetched."""
+"""Finds the schemas within a schema, by their places and by its references. Pure, and nothing is fetched."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ _META = Draft202012Validator(Draft202012Validator.META_SCHEMA)
 Schema = Resource[Any]
 
 
-def stray_reference(schema: Mapping[str, Any]) -> str | None:
-    """Return the first reference of a valid schema that leads to no schema: in it, or among JSON Schema's own.
+class StrayReference(Exception):
+    """A reference, the exception's text, leads to no schema."""
 
-    Raises RecursionError where it is nested too deeply, and ValueError for an `$id` that is no address.
+
+def schemas_in(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return a valid schema and all those in it.
+
+    Raises StrayReference for one that leads to no schema, in it or among JSON Schema's own; RecursionError where it is
+    nested too deeply, and ValueError for an `$id` that is no address.
     """
     root = DRAFT202012.create_resource(schema)
     found = list(_schemas(root, REGISTRY.resolver_with_root(root)))
@@ -31,14 +36,14 @@ def stray_reference(schema: Mapping[str, Any]) -> str | None:
             try:
                 target = resolver.lookup(reference)
             except Unresolvable:
-                return str(reference)
+                raise StrayReference(reference) from None
             if reference.partition("#")[0] in REGISTRY or id(target.contents) in known:
                 continue
             if not _META.is_valid(target.contents):
-                return str(reference)
+                raise StrayReference(reference)
             known.add(id(target.contents))
             found += _schemas(DRAFT202012.create_resource(target.contents), target.resolver)
-    return None
+    return [each.contents for each, _ in found]
 
 
 def _schemas(schema: Schema, resolver: Any) -> Iterator[tuple[Schema, Any]]:  # noqa: ANN401  (its type is not public)

@@ -6,18 +6,17 @@ Nothing is fetched: what a schema refers to is in it, or is one of JSON Schema's
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from jsonschema import Draft202012Validator, validators
+from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
-from jsonschema.protocols import Validator
-from jsonschema_specifications import REGISTRY
 from referencing.exceptions import Unresolvable
 
-from backend.apps.workflows.definitions.references import stray_reference
+from backend.apps.workflows.definitions.bounded import TooMuchEffort, checker
+from backend.apps.workflows.definitions.patterns import is_searchable
+from backend.apps.workflows.definitions.references import StrayReference, schemas_in
 
 Path = tuple[str | int, ...]
 
@@ -126,20 +125,6 @@ class Misfit:
         return self.message if self.message.endswith("?") else self.message + "."
 
 
-def _pattern(validator: Validator, pattern: str, value: Any, schema: Any) -> Iterator[ValidationError]:  # noqa: ANN401, ARG001
-    # In JSON Schema `$` is the end of the text; in Python it is also the place before a last line break.
-    if isinstance(value, str) and not re.search(_to_the_end(pattern), value):
-        yield ValidationError(f"{value!r} does not match {pattern!r}")
-
-
-def _to_the_end(pattern: str) -> str:
-    """Return the pattern with each `$` that is an anchor, not escaped and not in a class, written as Python's `\\Z`."""
-    return re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", lambda found: r"\Z" if found[0] == "$" else found[0], pattern)
-
-
-Checker = validators.extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
-
-
 def check(value: Any, schema: Mapping[str, Any]) -> Misfit | None:  # noqa: ANN401  (JSON)
     """Return the most telling misfit of `value`, or None when it fits."""
     return _most_telling(list(_errors(value, schema, formats=True)))
@@ -176,27 +161,39 @@ def check_schema(schema: Mapping[str, Any]) -> Misfit | None:
     formats = Draft202012Validator.FORMAT_CHECKER
     meta = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=formats)
     try:
-        if misfit := _most_telling(list(meta.iter_errors(schema))):
-            return misfit
-        stray = stray_reference(schema)
+        return _most_telling(list(meta.iter_errors(schema))) or _beyond_bounds(schemas_in(schema))
+    except StrayReference as stray:
+        return Misfit((), f"{str(stray)!r} leads to no schema in here", "such as #/$defs/NAME")
     except RecursionError:
         return Misfit((), "The schema is nested too deeply", "a simpler one")
+    except OverflowError:
+        return Misfit((), "A pattern in the schema repeats too often", "smaller numbers")
     except ValueError:
         return Misfit((), "An $id in the schema is no address", "none, or a URI")
-    return None if stray is None else Misfit((), f"{stray!r} leads to no schema in here", "such as #/$defs/NAME")
+
+
+def _beyond_bounds(schemas: list[Mapping[str, Any]]) -> Misfit | None:
+    """Return what of these schemas cannot be applied within bounds."""
+    for each in schemas:
+        for pattern in (each.get("pattern", ""), *each.get("patternProperties", {})):
+            if not is_searchable(pattern):
+                return Misfit((), f"The pattern {pattern[:100]!r} is too intricate", "a simpler one")
+    if {"patternProperties", "unevaluatedProperties"} <= {keyword for each in schemas for keyword in each}:
+        return Misfit((), "There is 'unevaluatedProperties' beside 'patternProperties'", "'additionalProperties'")
+    return None
 
 
 def _errors(value: Any, schema: Mapping[str, Any], *, formats: bool = False) -> Iterator[ValidationError]:  # noqa: ANN401
     """Yield what does not fit; that a schema cannot be applied to the value is one of these."""
-    checker = Draft202012Validator.FORMAT_CHECKER if formats else None
-    # Without a registry of its own a validator fetches what a reference names, from wherever that is.
-    validator = Checker(schema, format_checker=checker, registry=REGISTRY)
     try:
-        yield from validator.iter_errors(value)
+        yield from checker(schema, formats=formats).iter_errors(value)
     except Unresolvable as error:
         yield ValidationError("The schema refers to what it does not hold", validator="$ref", validator_value=error.ref)
     except RecursionError:
         yield ValidationError("The value and the schema are nested too deeply", validator="$ref", validator_value="#")
+    except TooMuchEffort:
+        simpler = "a smaller value, or a simpler schema"
+        yield ValidationError("Whether this fits cannot be told in time", validator="effort", validator_value=simpler)
 
 
 def _most_telling(errors: list[ValidationError]) -> Misfit | None:
