@@ -30,3 +30,21 @@ def test_an_id_has_no_line_break():
         check_definition({"name": "x", "steps": [{"id": "a\n", "type": "one"}]})
     with pytest.raises(InvalidDefinition):
         check_definition({"name": "x\n", "steps": [{"id": "a", "type": "one"}]})
+
+
+@pytest.mark.parametrize(
+    ("value", "schema"),
+    [
+        ("x" * 100_000, {"pattern": "^y"}),
+        ("x" * 100_000, {"enum": ["y"]}),
+        ("x", {"enum": [str(number) for number in range(100_000)]}),
+        ({"x" * 100_000: 1}, {"properties": {"y": {}}, "additionalProperties": False}),
+        ({}, {"required": [str(number) for number in range(100_000)]}),
+        ("x" * 100_000, {"maxLength": 5}),
+    ],
+)
+def test_what_is_said_of_a_large_value_is_short(value, schema):
+    misfit = check(value, schema)
+    assert misfit is not None
+    assert len(misfit.message) < 250
+    assert len(misfit.expected) < 2100

@@ -6,7 +6,7 @@ Nothing is fetched: what a schema refers to is in it, or is one of JSON Schema's
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -224,21 +224,36 @@ def _explain(error: ValidationError) -> Misfit:
     if rule == "additionalProperties" and isinstance(error.schema, dict):
         allowed = sorted(error.schema.get("properties", {}))
         unknown = sorted(set(instance) - set(allowed))
-        close = difflib.get_close_matches(unknown[0], allowed, n=1) if unknown else []
+        close = difflib.get_close_matches(unknown[0][:100], allowed, n=1) if unknown else []
         meant = f"; did you mean {close[0]!r}?" if close else ""
-        return Misfit((*path, unknown[0]), f"There is no {unknown[0]!r} here{meant}", "one of " + ", ".join(allowed))
+        return Misfit(
+            (*path, unknown[0]), f"There is no {_shown(unknown[0])} here{meant}", "one of " + _listed(allowed)
+        )
     if rule == "required":
         missing = [name for name in wanted if name not in instance]
-        return Misfit(path, f"{missing[0]!r} is missing", ", ".join(wanted))
+        return Misfit(path, f"{missing[0]!r} is missing", _listed(wanted))
     if rule == "enum":
-        return Misfit(path, f"{error.instance!r} is not allowed", "one of " + ", ".join(map(str, wanted)))
+        return Misfit(path, f"{_shown(error.instance)} is not allowed", "one of " + _listed(wanted))
     if rule == "pattern":
-        return Misfit(path, f"{error.instance!r} does not have the right form", f"a text that matches {wanted}")
+        return Misfit(path, f"{_shown(error.instance)} does not have the right form", f"a text that matches {wanted}")
     if rule == "type":
         named = wanted if isinstance(wanted, str) else " or ".join(wanted)
         return Misfit(path, f"This is {_kind(error.instance)}", f"{named}")
-    message = error.message if len(error.message) <= 200 else error.message[:197] + "..."
+    message = _cut(error.message)
     return Misfit(path, message, f"{rule}: {wanted}" if not isinstance(wanted, dict | list) else rule)
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401
+    """Return a value as an error shows it: what was given may be megabytes, and is kept with the error."""
+    return _cut(repr(value))
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return _cut(", ".join(map(str, values)), most=2000)
+
+
+def _cut(text: str, *, most: int = 200) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _kind(value: Any) -> str:  # noqa: ANN401
