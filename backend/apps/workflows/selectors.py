@@ -69,9 +69,13 @@ def find_task(text: str) -> TaskExecution:
     return found[0]
 
 
-def steps_of(execution: WorkflowExecution) -> list[StepExecution]:
-    """Return an execution's steps in the definition's order."""
-    return list(StepExecution.objects.filter(execution=execution).order_by("position"))
+def steps_of(execution: WorkflowExecution, *, results: bool = True) -> list[StepExecution]:
+    """Return an execution's steps in the definition's order.
+
+    results: with what they resulted in, which can be large; otherwise each is read when it is asked for.
+    """
+    steps = StepExecution.objects.filter(execution=execution).order_by("position")
+    return list(steps if results else steps.defer("result"))
 
 
 def tasks_of(execution: WorkflowExecution, *, without: Collection[str] = ()) -> list[TaskExecution]:

@@ -9,6 +9,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.db.models.signals import post_init
+from django.test.utils import CaptureQueriesContext
 
 from backend.api.errors import IdempotencyKeyReused
 from backend.apps.agents.mcp_server.catalogue import TOOLS
@@ -21,7 +24,13 @@ from backend.apps.exports.services.deliver import deliver_archive
 from backend.apps.projects.errors import InvalidPath
 from backend.apps.projects.models import Project, ProjectMembership
 from backend.apps.workflows.definitions.check import check_definition
-from backend.apps.workflows.models import ExecutionEvent, TaskExecution, WorkflowExecution
+from backend.apps.workflows.models import (
+    ExecutionEvent,
+    StepExecution,
+    TaskExecution,
+    WorkflowExecution,
+    WorkflowVersion,
+)
 from backend.apps.workflows.services import save_definition
 from backend.config.rates import Rate
 from backend.errors import Conflict, InvalidInput, NotFound, PermissionRefused, RateLimited, RepomillError
@@ -274,6 +283,36 @@ def test_a_run_is_started_looked_at_and_controlled(agent: AgentContext, project:
     assert agent.runs.look(started["run"])["ended"]
     assert AgentAction.objects.filter(project_id=project.pk, action__startswith="runs.").count() == 11
     assert CANARY not in json.dumps(list(AgentAction.objects.values()), default=str)
+
+
+@pytest.mark.usefixtures("workflow")
+def test_of_each_workflow_its_newest_version_alone_is_read(agent: AgentContext) -> None:
+    for number in range(2, 6):
+        save_definition(check_definition({**DEFINITION, "description": f"Wording {number}."}))
+    save_definition(check_definition({**DEFINITION, "name": "another"}))
+    read: list[WorkflowVersion] = []
+
+    def note(sender: Any, instance: WorkflowVersion, **_: Any) -> None:
+        read.append(instance)
+
+    post_init.connect(note, sender=WorkflowVersion)
+    try:
+        found = agent.runs.workflows()
+    finally:
+        post_init.disconnect(note, sender=WorkflowVersion)
+    assert [(each["workflow"], each["version"]) for each in found] == [("another", 1), ("note", 5)]
+    assert found[1]["description"] == "Wording 5."
+    assert len(read) == 2
+
+
+@pytest.mark.usefixtures("workflow")
+def test_who_looks_at_a_run_again_and_again_has_no_results_read(agent: AgentContext) -> None:
+    run = agent.runs.start("note", {"text": "x"})["run"]
+    StepExecution.objects.update(status="completed", result={"large": CANARY})
+    with CaptureQueriesContext(connection) as queries:
+        agent.runs.look(run, noted=False)
+    assert not [each["sql"] for each in queries if '"workflows_stepexecution"."result"' in each["sql"]]
+    assert agent.runs.result(run, "files")["result"] == {"large": CANARY}
 
 
 @pytest.mark.usefixtures("workflow")

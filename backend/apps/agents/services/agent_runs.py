@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 
 from backend.api.idempotency_keys import check_key, claim_key, require_same
 from backend.apps.agents.models import AgentAction
@@ -45,15 +46,14 @@ class AgentRuns:
         """Return each workflow with its newest version's number, description, and the JSON Schema of its inputs."""
         with self.acting.anywhere("workflows.list", Right.SEE):
             found = visible_workflows(user=self.acting.user).order_by("name", "pk")[:MOST_WORKFLOWS]
+            numbers = WorkflowVersion.objects.filter(workflow=OuterRef("workflow")).order_by("-number").values("number")
             newest = (
-                WorkflowVersion.objects.filter(workflow__in=list(found))
+                WorkflowVersion.objects.filter(workflow__in=list(found), number=Subquery(numbers[:1]))
                 .select_related("workflow")
-                .order_by("workflow__name", "workflow", "-number")
+                .order_by("workflow__name", "workflow")
             )
-            versions: dict[UUID, WorkflowVersion] = {}
-            for version in newest:
-                versions.setdefault(version.workflow_id, version)
-        return [_described(version) for version in versions.values()]
+            versions = list(newest)
+        return [_described(version) for version in versions]
 
     def start(
         self, workflow: str, inputs: dict[str, Any], *, version: int | None = None, key: str | None = None
@@ -150,7 +150,7 @@ class AgentRuns:
         with self.acting.anywhere("runs.result", Right.SEE, run=str(run)[:40], step=step) as row:
             execution = self._found(run)
             self.acting.belongs_to(row, execution.project_id, execution.project_name)
-            steps = {each.step_id: each for each in steps_of(execution)}
+            steps = {each.step_id: each for each in steps_of(execution, results=False)}
             if step not in steps:
                 raise NotFound(f"The run has no step {step[:100]!r}.", field="step", expected=list(steps))
             found = steps[step]
@@ -220,7 +220,10 @@ def _standing(execution: WorkflowExecution, *, after: int) -> dict[str, Any]:
         "status": status,
         # Whoever follows stops here, and has to have seen all events by then.
         "ended": status in ENDED and not more,
-        "steps": [{"id": step.step_id, "status": step.status, "error": step.error} for step in steps_of(execution)],
+        "steps": [
+            {"id": step.step_id, "status": step.status, "error": step.error}
+            for step in steps_of(execution, results=False)
+        ],
         "outputs": execution.output_data,
         "error": execution.error,
         "events": [

@@ -69,7 +69,7 @@ def resume_execution(*, execution_id: UUID, user: User) -> WorkflowExecution:
             decided = allowed(
                 decide_resume(
                     definition_of(execution.version_id),
-                    {step.step_id: state_of(step) for step in steps_of(execution)},
+                    {step.step_id: state_of(step) for step in steps_of(execution, results=False)},
                     in_doubt=_steps_in_doubt(execution),
                 )
             )
@@ -95,7 +95,7 @@ def cancel_execution(*, execution_id: UUID, user: User) -> WorkflowExecution:
         execution.save(update_fields=["paused_at", "cancel_requested_at", "error", "updated_at"])
         history = History(execution.pk)
         history.add("execution_cancelling", by=name)
-        steps = [step for step in steps_of(execution) if step.status in cancelling.OPEN]
+        steps = [step for step in steps_of(execution, results=False) if step.status in cancelling.OPEN]
         cancelling.cancel_steps(execution, steps, history, by=name)
         advance(execution, history)
         history.write()
@@ -172,7 +172,7 @@ def locked(execution_id: UUID, *, control: Control) -> WorkflowExecution:
 
 def step_of(execution: WorkflowExecution, step_id: str) -> StepExecution:
     """Return one step. Raises NotFound, naming those there are."""
-    steps = {step.step_id: step for step in steps_of(execution)}
+    steps = {step.step_id: step for step in steps_of(execution, results=False)}
     if step_id not in steps:
         raise NotFound(
             f"The execution has no step {step_id[:100]!r}.", field="step", expected="one of " + ", ".join(steps)
@@ -182,7 +182,7 @@ def step_of(execution: WorkflowExecution, step_id: str) -> StepExecution:
 
 def reopening_of(execution: WorkflowExecution, step_id: str) -> Reopening:
     """Return what doing one step again means for the others."""
-    states = {step.step_id: state_of(step) for step in steps_of(execution)}
+    states = {step.step_id: state_of(step) for step in steps_of(execution, results=False)}
     return decide_reopening(definition_of(execution.version_id), states, [step_id])
 
 
