@@ -249,6 +249,22 @@ def test_continue_on_error(start, runner):
     assert execution.state["steps"]["a"]["status"] == "failed"
 
 
+def test_a_run_fails_with_the_error_of_a_step_whose_failure_it_does_not_tolerate(start, runner):
+    def fails(claimed):
+        raise RemoteRefused(f"{claimed.step_id} was refused.")
+
+    runner.service = fails
+    execution = start(
+        {"id": "a", "type": "one", "continue_on_error": True},
+        {"id": "zz", "type": "one"},
+        {"id": "b", "type": "one", "depends_on": ["a"]},
+    )
+    runner.until_idle()
+    execution.refresh_from_db()
+    assert (execution.status, execution.error["step"]) == ("failed", "zz")
+    assert execution.error["message"] == "zz was refused."
+
+
 def test_inputs_are_checked_and_completed_before_anything_is_recorded(user, broker):
     definition = check_definition(
         {

@@ -172,7 +172,12 @@ def _end(execution: WorkflowExecution, definition: Definition, history: History,
     output: dict[str, Any] = {}
     steps = execution.state.get("steps", {})
     if outcome == "failed":
-        failed = next(name for name, step in steps.items() if step["status"] in {"failed", "cancelled"})
+        # A database gives the state's names in an order of its own.
+        failed = next(
+            step.id
+            for step in definition.steps
+            if not step.continue_on_error and steps.get(step.id, {}).get("status") in {"failed", "cancelled"}
+        )
         error = {
             "step": failed,
             **(steps[failed].get("error") or {"code": "cancelled", "message": "It was cancelled."}),
