@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backend.apps.workflows.definitions.schema import check
+from backend.apps.workflows.definitions.schema import check, check_schema
 from backend.apps.workflows.forms.answers import answers_of, flat, read_answers
 from backend.apps.workflows.forms.fields import fields_of, name_of, pages_of
 
@@ -281,3 +281,16 @@ def test_pages_are_as_the_schema_groups_them_and_nothing_is_lost() -> None:
 
 def test_names_are_read_as_they_are_written() -> None:
     assert name_of(("a/b", "~c")) == "in/a~1b/~0c"
+
+
+@pytest.mark.parametrize("within", ["$defs", "definitions"])
+def test_a_condition_may_refer_to_what_stands_at_the_root(within: str) -> None:
+    hosted = {
+        **HOSTED,
+        within: {"ours": {"const": "github"}},
+        "if": {"properties": {"host": {"$ref": f"#/{within}/ours"}}, "required": ["host"]},
+    }
+    assert check_schema(hosted) is None
+    for host, asked in (("github", "owner"), ("local", "folder")):
+        names = [each.path[0] for each in fields_of(hosted, {"host": host}) if each.path]
+        assert (asked in names, len({"owner", "folder"} & set(names))) == (True, 1)

@@ -31,7 +31,7 @@ def _applied(schema: Schema, values: Mapping[str, Any], root: Schema, seen: set[
     seen.add(id(schema))
     schema = followed(schema, root)
     result = {key: value for key, value in schema.items() if key not in _DECIDED}
-    for more in _parts(schema, values):
+    for more in _parts(schema, values, root):
         if isinstance(more, Mapping):
             result = _merged(result, _applied(more, values, root, seen))
     for keyword in ("oneOf", "anyOf"):
@@ -114,18 +114,25 @@ def _constants(branch: Schema, root: Schema) -> Iterator[tuple[str, Any]]:
             yield name, described["enum"][0]
 
 
-def _parts(schema: Schema, values: Mapping[str, Any]) -> Iterator[Any]:
+def _parts(schema: Schema, values: Mapping[str, Any], root: Schema) -> Iterator[Any]:
     yield from schema.get("allOf", ())
     condition = schema.get("if")
     if condition is not None:
-        holds = condition is True or (isinstance(condition, Mapping) and check(dict(values), condition) is None)
-        yield schema.get("then" if holds else "else")
+        yield schema.get("then" if _holds(condition, values, root) else "else")
     for name, needed in schema.get("dependentRequired", {}).items():
         if name in values:
             yield {"required": needed}
     for name, more in schema.get("dependentSchemas", {}).items():
         if name in values:
             yield more
+
+
+def _holds(condition: Any, values: Mapping[str, Any], root: Schema) -> bool:  # noqa: ANN401  (a schema)
+    if not isinstance(condition, Mapping):
+        return condition is True
+    # It may refer to what stands at the root.
+    named = {keyword: root[keyword] for keyword in ("$defs", "definitions") if keyword in root}
+    return check(dict(values), {**named, **condition}) is None
 
 
 def _choice(branches: list[dict[str, Any]], name: str, root: Schema) -> dict[str, Any]:
