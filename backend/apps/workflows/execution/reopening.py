@@ -12,7 +12,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from backend.apps.workflows.decisions.control import Reopening
+from backend.apps.workflows.execution.advance import finish_step
 from backend.apps.workflows.execution.chains import rest_of_chain, send
+from backend.apps.workflows.execution.events import History
 from backend.apps.workflows.execution.noting import forget, note
 from backend.apps.workflows.execution.reading import definition_of
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
@@ -38,11 +40,11 @@ ANEW: dict[str, Any] = {
 """A task that is to be done once more. Its attempts go on counting: they are the fence against those of before."""
 
 
-def reopen(execution: WorkflowExecution, reopening: Reopening) -> None:
+def reopen(execution: WorkflowExecution, reopening: Reopening, history: History) -> None:
     """Reopen steps, and with them an execution that had failed. The caller advances it afterwards."""
     rows = {row.step_id: row for row in StepExecution.objects.filter(execution=execution)}
     for step_id in reopening.reopen:
-        _reopen_step(execution, rows[step_id])
+        _reopen_step(execution, rows[step_id], history)
     for step_id in reopening.unblock:
         _reset(execution, rows[step_id])
     if execution.status == WorkflowExecution.Status.FAILED:
@@ -53,7 +55,7 @@ def reopen(execution: WorkflowExecution, reopening: Reopening) -> None:
     execution.save(update_fields=["status", "retry_count", "error", "completed_at", "state", "updated_at"])
 
 
-def _reopen_step(execution: WorkflowExecution, row: StepExecution) -> None:
+def _reopen_step(execution: WorkflowExecution, row: StepExecution, history: History) -> None:
     tasks = TaskExecution.objects.filter(step=row)
     if not tasks.exists():
         # It failed, or was cancelled, before it had any: it starts in the ordinary way.
@@ -64,6 +66,10 @@ def _reopen_step(execution: WorkflowExecution, row: StepExecution) -> None:
     row.error = row.result = row.completed_at = None
     row.started_at = timezone.now()
     row.save(update_fields=["status", "error", "result", "completed_at", "started_at"])
+    if not tasks.exclude(status=Task.COMPLETED).exists():
+        # Only what is made of their results had failed; no message would come that ends it.
+        finish_step(execution, row, history)
+        return
     note(execution, row)
     _make_ready(row, at_once=definition_of(execution.version_id).step(row.step_id).max_parallel)
 

@@ -74,7 +74,7 @@ def resume_execution(*, execution_id: UUID, user: User) -> WorkflowExecution:
                 )
             )
             history.add("execution_resumed", by=user.get_username(), steps=list(decided.reopen))
-            reopening.reopen(execution, decided)
+            reopening.reopen(execution, decided, history)
         advance(execution, history)
         history.write()
     return execution
@@ -132,7 +132,7 @@ def retry_step(*, execution_id: UUID, step_id: str, user: User) -> WorkflowExecu
         allowed(decide_retry_step(step_id, status=step.status, in_doubt=doubtful))
         history = History(execution.pk)
         history.add("step_retried", step_id=step_id, by=user.get_username())
-        reopening.reopen(execution, reopening_of(execution, step_id))
+        reopening.reopen(execution, reopening_of(execution, step_id), history)
         advance(execution, history)
         history.write()
     return execution

@@ -12,7 +12,7 @@ from backend.apps.authentication.models import User
 from backend.apps.workflows.decisions.control import decide_resolve
 from backend.apps.workflows.definitions.json_values import check_json
 from backend.apps.workflows.execution import reopening
-from backend.apps.workflows.execution.advance import advance, finish_step
+from backend.apps.workflows.execution.advance import advance
 from backend.apps.workflows.execution.events import History
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 from backend.apps.workflows.services.control import allowed, locked, reopening_of
@@ -65,9 +65,7 @@ def _settle_step(
     history.add("task_resolved", step_id=step.step_id, task_id=task.pk, outcome=outcome, by=user.get_username())
     tasks = TaskExecution.objects.filter(step=step)
     if not tasks.filter(status=Status.IN_DOUBT).exists():
-        reopening.reopen(execution, reopening_of(execution, step.step_id))
-        if not tasks.exclude(status=Status.COMPLETED).exists():
-            finish_step(execution, StepExecution.objects.get(pk=step.pk), history)
+        reopening.reopen(execution, reopening_of(execution, step.step_id), history)
         advance(execution, history)
     history.write()
 
