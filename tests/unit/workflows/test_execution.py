@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from backend.apps.workflows.definitions.check import check_definition
+from backend.apps.workflows.execution import advance
 from backend.apps.workflows.execution.run import Completed, Failed, Parked, TryAgain
 from backend.apps.workflows.models import ExecutionEvent, TaskExecution, WorkflowExecution
 from backend.apps.workflows.services import save_definition, start_execution
@@ -263,6 +264,30 @@ def test_a_run_fails_with_the_error_of_a_step_whose_failure_it_does_not_tolerate
     execution.refresh_from_db()
     assert (execution.status, execution.error["step"]) == ("failed", "zz")
     assert execution.error["message"] == "zz was refused."
+
+
+def test_results_that_are_too_large_together_fail_the_step_that_brings_them(start, runner, monkeypatch):
+    monkeypatch.setattr(advance, "LARGEST_STATE", 10_000)
+    runner.service = lambda claimed: "x" * (4_000 if claimed.step_id < "c" else 3)
+    execution = start(*({"id": name, "type": "one", "depends_on": []} for name in "abcd"))
+    runner.until_idle()
+    execution.refresh_from_db()
+    assert execution.status == "completed"
+
+    runner.service = lambda claimed: "x" * 4_000
+    execution = start(*({"id": name, "type": "one"} for name in "abcd"))
+    runner.until_idle()
+    execution.refresh_from_db()
+    assert {name: step["status"] for name, step in execution.state["steps"].items()} == {
+        "a": "completed",
+        "b": "completed",
+        "c": "failed",
+        "d": "skipped",
+    }
+    assert (execution.status, execution.error["step"]) == ("failed", "c")
+    assert execution.error["code"] == "invalid_input"
+    # Tried once, and what was done is not done again.
+    assert [step for step, _ in runner.calls[4:]] == ["a", "b", "c"]
 
 
 def test_inputs_are_checked_and_completed_before_anything_is_recorded(user, broker):

@@ -5,6 +5,7 @@ Everything here runs inside the caller's transaction, with the execution's row l
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,8 @@ from backend.errors import InvalidInput, RepomillError
 
 Status = StepExecution.Status
 BLOCKED = "dependency_failed"
+LARGEST_STATE = 64 * 1024 * 1024
+"""Characters that the results of all steps may have together, as JSON: they are one value, read and written as one."""
 
 
 def finish_step(
@@ -43,6 +46,7 @@ def finish_step(
         each = definition_of(execution.version_id).step(step.step_id).each is not None
         try:
             step.result = items.result_of(step, each=each, links=links)
+            _require_room(execution, step)
             step.status = Status.COMPLETED
             # It may have completed although it was to be cancelled.
             step.error = None
@@ -59,6 +63,18 @@ def finish_step(
     save(step, *(["result"] if error is None else []), "status", "error", "completed_at")
     history.add(f"step_{step.status}", step_id=step.step_id, error=error)
     note(execution, step)
+
+
+def _require_room(execution: WorkflowExecution, step: StepExecution) -> None:
+    """Raise InvalidInput where the state would become larger with a step's result than one value may be."""
+    size = len(json.dumps(step.result))
+    # A thousand of those below are no matter, and the state itself is not measured for them.
+    if size > LARGEST_STATE // 1000 and size + len(json.dumps(execution.state)) > LARGEST_STATE:
+        raise InvalidInput(
+            f"The results of the execution's steps are larger than {LARGEST_STATE // 1024 // 1024} MiB.",
+            path=f"steps.{step.step_id}",
+            hint="Ask for less in each step, or start several executions.",
+        )
 
 
 def advance(execution: WorkflowExecution, history: History, steps: dict[str, StepExecution] | None = None) -> None:
