@@ -34,6 +34,7 @@ from backend.apps.workflows.execution.claim import ClaimedTask, claim
 from backend.apps.workflows.execution.reconcile import Report, reconcile
 from backend.apps.workflows.models import ExecutionEvent, TaskExecution, WorkflowExecution, WorkflowVersion
 from backend.apps.workflows.services import enqueue_method, save_definition, start_execution
+from tests.integration.meetings import changes_that_meet, what_is_taken_away
 
 Given = TypeVar("Given")
 Answer = TypeVar("Answer")
@@ -271,6 +272,8 @@ RACES: tuple[Callable[[], Any], ...] = (
     versions,
     organisation,
     keyed_requests,
+    changes_that_meet,
+    what_is_taken_away,
 )
 
 

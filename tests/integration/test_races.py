@@ -84,5 +84,28 @@ def test_of_requests_with_one_key_that_come_together_one_is_done_and_all_are_ans
 
 def test_a_reconciler_passes_over_what_another_has_locked(seen, request: pytest.FixtureRequest):
     passed_over = {"during": 5, "held and sent": 0, "after": 5, "sent": [1] * 10}
-    on_sqlite = request.node.callspec.params["new_database"] == "sqlite"
-    assert seen["locked_by_another"] == (None if on_sqlite else passed_over)
+    assert seen["locked_by_another"] == (None if on_sqlite(request) else passed_over)
+
+
+def test_changes_of_different_fields_both_stay_and_what_was_deleted_stays_so(seen, request: pytest.FixtureRequest):
+    both = {"kept": ["ours", "theirs"], "told": "not_found", "left": 0}
+    kinds = ("project", "story", "sprint", "organisation")
+    expected = None if on_sqlite(request) else dict.fromkeys(kinds, both)
+    assert seen["changes_that_meet"] == expected
+
+
+def test_who_refers_to_what_is_being_deleted_is_told_so(seen, request: pytest.FixtureRequest):
+    expected = {
+        "sprint of a story": "done",
+        "story into a sprint": "not_found",
+        "project of a story": "done",
+        "story of a project": "not_found",
+        "organisation of a project": "conflict",
+        "project into an organisation": "not_found",
+        "member of an organisation": "not_found",
+    }
+    assert seen["what_is_taken_away"] == (None if on_sqlite(request) else expected)
+
+
+def on_sqlite(request: pytest.FixtureRequest) -> bool:
+    return bool(request.node.callspec.params["new_database"] == "sqlite")

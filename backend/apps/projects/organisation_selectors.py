@@ -9,6 +9,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from backend.apps.authentication.models import User
 from backend.apps.authentication.roles import Scope, is_operator
 from backend.apps.projects.models import Organisation, OrganisationMembership
+from backend.apps.projects.selectors import locked
 from backend.errors import NotFound, PermissionRefused
 
 ADMIN = OrganisationMembership.Role.ADMIN
@@ -24,12 +25,14 @@ def visible_organisations(*, user: User) -> QuerySet[Organisation]:
     return Organisation.objects.filter(pk__in=places)
 
 
-def get_organisation(*, user: User, organisation_id: UUID, manage: bool = False) -> Organisation:
+def get_organisation(*, user: User, organisation_id: UUID, manage: bool = False, lock: bool = False) -> Organisation:
     """Return the organisation. manage: for its admins and operators alone.
 
+    lock: nobody else changes or deletes it until the transaction ends.
     Raises NotFound where there is none or the user is not in it (the two look alike), and PermissionRefused.
     """
-    found = visible_organisations(user=user).filter(pk=organisation_id).first()
+    visible = visible_organisations(user=user)
+    found = (locked(visible) if lock else visible).filter(pk=organisation_id).first()
     if found is None:
         raise NotFound(
             f"There is no organisation '{organisation_id}'.",

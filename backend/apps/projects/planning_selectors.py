@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import Sprint, Story
-from backend.apps.projects.selectors import get_project, visible_projects
+from backend.apps.projects.selectors import get_project, locked, visible_projects
 from backend.errors import NotFound
 
 Planned = TypeVar("Planned", Story, Sprint)
@@ -31,14 +31,22 @@ def sprints_of(*, user: User, project_id: UUID, status: str | None = None) -> Qu
     return sprints if status is None else sprints.filter(status=status)
 
 
-def get_story(*, user: User, story_id: UUID, write: bool) -> Story:
-    """Return a story. Raises NotFound, also for a stranger's, and PermissionRefused where writing is not allowed."""
-    return _get(Story.objects.all(), user=user, identifier=story_id, write=write)
+def get_story(*, user: User, story_id: UUID, write: bool, lock: bool = False) -> Story:
+    """Return a story. Raises NotFound, also for a stranger's, and PermissionRefused where writing is not allowed.
+
+    lock: nobody else changes or deletes it until the transaction ends.
+    """
+    stories = Story.objects.all()
+    return _get(locked(stories) if lock else stories, user=user, identifier=story_id, write=write)
 
 
-def get_sprint(*, user: User, sprint_id: UUID, write: bool) -> Sprint:
-    """Return a sprint. Raises NotFound, also for a stranger's, and PermissionRefused where writing is not allowed."""
-    return _get(Sprint.objects.all(), user=user, identifier=sprint_id, write=write)
+def get_sprint(*, user: User, sprint_id: UUID, write: bool, lock: bool = False) -> Sprint:
+    """Return a sprint. Raises NotFound, also for a stranger's, and PermissionRefused where writing is not allowed.
+
+    lock: nobody else changes or deletes it until the transaction ends.
+    """
+    sprints = Sprint.objects.all()
+    return _get(locked(sprints) if lock else sprints, user=user, identifier=sprint_id, write=write)
 
 
 def _get(things: QuerySet[Planned], *, user: User, identifier: UUID, write: bool) -> Planned:

@@ -7,9 +7,10 @@ nothing.
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, CharField, Model, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from backend.apps.authentication.models import User
@@ -24,6 +25,8 @@ from backend.apps.projects.models import (
     ProjectMembership,
 )
 from backend.errors import InvalidInput, NotFound, PermissionRefused
+
+Row = TypeVar("Row", bound=Model)
 
 # What a slug can be; anything else (a NUL, which PostgreSQL refuses) need not be asked for.
 SLUG = re.compile(r"[-a-zA-Z0-9_]{1,100}")
@@ -119,15 +122,18 @@ def role_in(*, user: User, project: Project) -> Role | None:
     return Role(given) if given else None
 
 
-def get_project(*, user: User, project_id: UUID | str, write: bool = False, right: Right | None = None) -> Project:
+def get_project(
+    *, user: User, project_id: UUID | str, write: bool = False, right: Right | None = None, lock: bool = False
+) -> Project:
     """Return the project, as one in which the user has a right: to see it, unless another one is named.
 
-    write: short for `right=Right.WRITE`.
+    write: short for `right=Right.WRITE`. lock: nobody else changes or deletes it until the transaction ends.
     Raises NotFound where there is none or the user may not see it (the two look alike), and PermissionRefused where
     they see it without having that right.
     """
     identifier = project_id if isinstance(project_id, UUID) else _as_uuid(project_id)
-    found = _with_membership(user).filter(pk=identifier).first() if identifier else None
+    visible = locked(_with_membership(user)) if lock else _with_membership(user)
+    found = visible.filter(pk=identifier).first() if identifier else None
     return _checked(found, user=user, right=right or _right(write), reference=str(project_id))
 
 
@@ -141,6 +147,14 @@ def project_by_slug_or_id(
     if found is None and SLUG.fullmatch(str(reference)):
         found = visible.filter(slug=str(reference)).first()
     return _checked(found, user=user, right=right or _right(write), reference=str(reference))
+
+
+def locked(rows: QuerySet[Row]) -> QuerySet[Row]:
+    """Return the rows as they are when nobody else is changing them, locked until the transaction ends.
+
+    What refers to them can be added meanwhile; who must not add it while they are being deleted locks them too.
+    """
+    return rows.select_for_update(of=("self",), no_key=True)
 
 
 def labels_of(project: Project) -> list[str]:

@@ -43,7 +43,7 @@ def delete_project(*, user: User, project_id: UUID) -> None:
     operators, and run again by who sees the execution. Raises NotFound or PermissionRefused as `get_project` does, and
     Conflict while work on it is not finished.
     """
-    project = get_project(user=user, project_id=project_id, right=Right.OWN)
+    project = get_project(user=user, project_id=project_id, right=Right.OWN, lock=True)
     _require_rest(project)
     generations = GeneratedProject.objects.filter(project=project).values_list("pk", flat=True)
     arguments = {"project_id": str(project.pk), "generations": [str(each) for each in generations]}

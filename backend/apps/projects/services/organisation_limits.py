@@ -141,4 +141,5 @@ def _locked(project: Project) -> Organisation | None:
     organisation_id = Project.objects.filter(pk=project.pk).values_list("organisation_id", flat=True).first()
     if organisation_id is None:
         return None
-    return Organisation.objects.select_for_update().get(pk=organisation_id)
+    # None where the project was taken out of it, and it was deleted, between the two.
+    return Organisation.objects.select_for_update().filter(pk=organisation_id).first()

@@ -48,17 +48,17 @@ def update_organisation(*, user: User, organisation_id: UUID, **fields: Unpack[O
 
     Raises as `get_organisation` and `create_organisation` do.
     """
-    organisation = get_organisation(user=user, organisation_id=organisation_id, manage=True)
+    organisation = get_organisation(user=user, organisation_id=organisation_id, manage=True, lock=True)
     _refuse_operators_fields(user, fields)
     for name, value in fields.items():
         setattr(organisation, name, value)
-    return _save(organisation)
+    return _save(organisation, only=[*fields, "updated_at"])
 
 
 @transaction.atomic
 def delete_organisation(*, user: User, organisation_id: UUID) -> None:
     """Delete an organisation; for its admins. Raises as `get_organisation` does, and Conflict while it has projects."""
-    organisation = get_organisation(user=user, organisation_id=organisation_id, manage=True)
+    organisation = get_organisation(user=user, organisation_id=organisation_id, manage=True, lock=True)
     count = organisation.projects.count()
     if count:
         raise Conflict(
@@ -84,7 +84,8 @@ def add_organisation_member(
 @transaction.atomic
 def change_organisation_role(*, user: User, organisation_id: UUID, member_id: UUID, role: str) -> User:
     """Give a member another role; for admins. Raises NotFound for who is no member, Conflict for the last admin."""
-    organisation = get_organisation(user=user, organisation_id=organisation_id, manage=True)
+    # Locked: two admins who remove each other at once must not both succeed.
+    organisation = get_organisation(user=user, organisation_id=organisation_id, manage=True, lock=True)
     place = _place(organisation, member_id)
     if role != ADMIN:
         _refuse_last_admin(organisation, place)
@@ -100,20 +101,21 @@ def remove_organisation_member(*, user: User, organisation_id: UUID, member_id: 
     Raises NotFound for who is no member, Conflict for the last admin.
     """
     leaves = member_id == user.pk and user.grant is None
-    organisation = get_organisation(user=user, organisation_id=organisation_id, manage=not leaves)
+    organisation = get_organisation(user=user, organisation_id=organisation_id, manage=not leaves, lock=True)
     place = _place(organisation, member_id)
     _refuse_last_admin(organisation, place)
     place.delete()
 
 
 def organisation_for_project(*, user: User, organisation_id: UUID | None) -> Organisation | None:
-    """Return the organisation that a project is to be put into. Raises NotFound for one that the user is not in."""
-    return None if organisation_id is None else get_organisation(user=user, organisation_id=organisation_id)
+    """Return the organisation that a project is to be put into, locked: it must not be deleted meanwhile.
+
+    Raises NotFound for one that the user is not in.
+    """
+    return None if organisation_id is None else get_organisation(user=user, organisation_id=organisation_id, lock=True)
 
 
 def _place(organisation: Organisation, member_id: UUID) -> OrganisationMembership:
-    # Locked with the organisation: two admins who remove each other at once must not both succeed.
-    Organisation.objects.select_for_update().get(pk=organisation.pk)
     found = OrganisationMembership.objects.filter(organisation=organisation, user_id=member_id).first()
     if found is None:
         raise NotFound(f"The organisation has no member '{member_id}'.", field="member")
@@ -132,10 +134,10 @@ def _refuse_operators_fields(user: User, fields: OrganisationFields) -> None:
         raise PermissionRefused(f"Only an operator may set {reserved[0]}.", field=reserved[0])
 
 
-def _save(organisation: Organisation) -> Organisation:
+def _save(organisation: Organisation, *, only: list[str] | None = None) -> Organisation:
     try:
         with transaction.atomic():
-            organisation.save()
+            organisation.save(update_fields=only)
     except IntegrityError as error:
         raise InvalidInput(
             f"The slug {organisation.slug!r} is taken.", field="slug", hint="Choose another one."

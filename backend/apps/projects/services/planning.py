@@ -19,7 +19,7 @@ from backend.apps.authentication.models import User
 from backend.apps.authentication.roles import Right
 from backend.apps.projects.models import Project, Sprint, Story
 from backend.apps.projects.planning_selectors import get_sprint, get_story
-from backend.apps.projects.selectors import get_project
+from backend.apps.projects.selectors import get_project, locked
 from backend.apps.projects.services.organisations import organisation_for_project
 from backend.errors import InvalidInput, NotFound, PermissionRefused
 
@@ -62,6 +62,7 @@ class SprintFields(TypedDict, total=False):
     status: str
 
 
+@transaction.atomic
 def create_project(
     *, user: User, name: str, slug: str = "", description: str = "", organisation_id: UUID | None = None
 ) -> Project:
@@ -93,7 +94,7 @@ def update_project(*, user: User, project_id: UUID, **fields: Unpack[ProjectFiel
 
     Raises NotFound, PermissionRefused or InvalidInput.
     """
-    project = get_project(user=user, project_id=project_id, write=True)
+    project = get_project(user=user, project_id=project_id, write=True, lock=True)
     if "organisation_id" in fields and fields["organisation_id"] != project.organisation_id:
         get_project(user=user, project_id=project_id, right=Right.OWN)
         organisation_for_project(user=user, organisation_id=fields["organisation_id"])
@@ -103,17 +104,17 @@ def update_project(*, user: User, project_id: UUID, **fields: Unpack[ProjectFiel
 @transaction.atomic
 def create_story(*, user: User, project_id: UUID, **fields: Unpack[StoryFields]) -> Story:
     """Create a story. Raises NotFound (also for another project's sprint), PermissionRefused or InvalidInput."""
-    project = get_project(user=user, project_id=project_id, write=True)
-    _check_sprint(project, fields)
+    project = get_project(user=user, project_id=project_id, write=True, lock=True)
+    _check_sprint(project.pk, fields)
     return _save(Story(project=project, created_by=user, **fields))
 
 
 @transaction.atomic
 def update_story(*, user: User, story_id: UUID, **fields: Unpack[StoryFields]) -> Story:
     """Change a story. Raises NotFound (also for a sprint of another project), PermissionRefused or InvalidInput."""
-    story = get_story(user=user, story_id=story_id, write=True)
-    _check_sprint(story.project, fields)
-    return _change(story, fields)
+    # The sprint is locked before the story, as where a sprint is deleted; the story's project never changes.
+    _check_sprint(get_story(user=user, story_id=story_id, write=True).project_id, fields)
+    return _change(get_story(user=user, story_id=story_id, write=True, lock=True), fields)
 
 
 def delete_story(*, user: User, story_id: UUID) -> None:
@@ -124,7 +125,7 @@ def delete_story(*, user: User, story_id: UUID) -> None:
 @transaction.atomic
 def create_sprint(*, user: User, project_id: UUID, **fields: Unpack[SprintFields]) -> Sprint:
     """Create a sprint in a project. Raises NotFound, PermissionRefused or InvalidInput."""
-    project = get_project(user=user, project_id=project_id, write=True)
+    project = get_project(user=user, project_id=project_id, write=True, lock=True)
     sprint = Sprint(project=project, created_by=user, **fields)
     _check_dates(sprint)
     return _save(sprint)
@@ -133,18 +134,20 @@ def create_sprint(*, user: User, project_id: UUID, **fields: Unpack[SprintFields
 @transaction.atomic
 def update_sprint(*, user: User, sprint_id: UUID, **fields: Unpack[SprintFields]) -> Sprint:
     """Change a sprint. Raises NotFound, PermissionRefused or InvalidInput."""
-    sprint = get_sprint(user=user, sprint_id=sprint_id, write=True)
+    sprint = get_sprint(user=user, sprint_id=sprint_id, write=True, lock=True)
     return _change(sprint, fields)
 
 
+@transaction.atomic
 def delete_sprint(*, user: User, sprint_id: UUID) -> None:
     """Delete a sprint; its stories stay, without one. Raises NotFound or PermissionRefused."""
-    get_sprint(user=user, sprint_id=sprint_id, write=True).delete()
+    get_sprint(user=user, sprint_id=sprint_id, write=True, lock=True).delete()
 
 
-def _check_sprint(project: Project, fields: StoryFields) -> None:
+def _check_sprint(project_id: UUID, fields: StoryFields) -> None:
     wanted = fields.get("sprint_id")
-    if wanted is not None and not Sprint.objects.filter(project=project, pk=wanted).exists():
+    # Locked: it must not be deleted while a story is put into it.
+    if wanted is not None and not locked(Sprint.objects.filter(project=project_id, pk=wanted)).first():
         raise NotFound(f"There is no sprint '{wanted}' in this project.", field="sprint")
 
 
@@ -160,11 +163,11 @@ def _change(row: Row, fields: Mapping[str, Any]) -> Row:
         setattr(row, name, value)
     if isinstance(row, Sprint):
         _check_dates(row)
-    return _save(row)
+    return _save(row, only=[*fields, "updated_at"])
 
 
-def _save(row: Row) -> Row:
-    """Check a row's own values and save it. Raises InvalidInput that names the field."""
+def _save(row: Row, *, only: list[str] | None = None) -> Row:
+    """Check a row's own values and save it, or these columns alone. Raises InvalidInput that names the field."""
     for field in row._meta.concrete_fields:
         value = getattr(row, field.attname)
         if isinstance(value, str) and "\0" in value:
@@ -173,7 +176,7 @@ def _save(row: Row) -> Row:
         # Foreign keys were looked up through what the user may see; the database keeps them true.
         row.clean_fields(exclude=[field.name for field in row._meta.concrete_fields if field.is_relation])
         with transaction.atomic():
-            row.save()
+            row.save(update_fields=only)
     except ValidationError as error:
         name, messages = next(iter(error.message_dict.items()))
         raise InvalidInput(f"{name}: {messages[0]}", field=name) from error
