@@ -30,7 +30,8 @@ from backend.failpoints import Failpoint, reached
 METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
-KEPT_HEADERS = ("Location",)
+KEPT_HEADERS = ("Location", "ETag")
+CONDITIONS = ("If-Match", "If-None-Match")
 
 Handler = Callable[..., HttpResponseBase]
 
@@ -62,13 +63,17 @@ def read_key(request: Request) -> str | None:
 
 
 def fingerprint(request: Request) -> str:
-    """Return a keyed hash of method, path with query, content type and body.
+    """Return a keyed hash of method, path with query, content type, body, and where given the conditions.
 
     Keyed, since a body may hold a password that could be guessed by its plain hash.
     """
     said = (request.method or "", request.get_full_path(), request.content_type or "")
     digest = hashlib.sha256("\n".join(said).encode(errors="surrogateescape"))
     digest.update(b"\n" + request.body)
+    conditions = {name: request.headers[name] for name in CONDITIONS if name in request.headers}
+    if conditions:
+        # Without one the print stays what it was before there were any: answers are kept across an upgrade.
+        digest = hashlib.sha256(digest.digest() + json.dumps(conditions).encode())
     return salted_hmac("repomill.idempotency", digest.digest(), algorithm="sha256").hexdigest()
 
 

@@ -165,6 +165,19 @@ def test_a_repeated_write_is_done_once(files: Files) -> None:
     files.put("f", b"two")
     again = files.put("f", b"one", headers={"Idempotency-Key": "k"})
     assert (again.json(), again["Idempotency-Replayed"], files.read("f")) == (first.json(), "true", b"two")
+    assert again["ETag"] == first["ETag"] == etag(b"one")
+
+
+@pytest.mark.parametrize(
+    "other", [{}, {"If-Match": etag(b"two")}, {"If-None-Match": "*"}, {"If-Match": etag(b"one"), "If-None-Match": "*"}]
+)
+def test_a_key_is_for_a_write_over_one_version(files: Files, other: dict[str, str]) -> None:
+    files.put("f", b"one")
+    key, over = {"Idempotency-Key": "k"}, {"If-Match": etag(b"one")}
+    assert files.put("f", b"new", headers=key | over).status_code == 200
+    assert files.put("f", b"new", headers=key | over)["Idempotency-Replayed"] == "true"
+    refused = files.put("f", b"new", headers=key | other)
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
 
 
 @pytest.mark.parametrize("name", ["own/must_reject_paths", "own/must_accept_paths"])
