@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -146,10 +146,11 @@ def _read(cursor: str | None, ordering: Sequence[str]) -> tuple[list[Any] | None
         said = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
         moment, identifier, backwards = said
         at = datetime.fromisoformat(moment)
-        place = [at, UUID(identifier)]
+        # As the database asks for it: what lies beyond the calendar's ends there is no moment of ours.
+        place = [at.astimezone(UTC), UUID(identifier)]
         if at.tzinfo is None or backwards not in (0, 1) or len(ordering) != len(place):
             raise ValueError
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise InvalidInput(
             "The cursor is not valid.", field="cursor", hint="Begin without one, then follow `next` and `previous`."
         ) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -164,6 +166,21 @@ def test_senseless_filters_are_refused(author: APIClient, query: str) -> None:
 def test_senseless_cursors_are_refused(author: APIClient, cursor: str) -> None:
     answer = author.get(f"{RUNS}?cursor={cursor}")
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "cursor")
+
+
+@pytest.mark.parametrize(
+    ("moment", "status"),
+    [
+        ("0001-01-01T00:00:00+14:00", 400),
+        ("9999-12-31T23:59:59-14:00", 400),
+        ("0001-01-01T00:00:00+00:00", 200),
+        ("9999-12-31T23:59:59.999999+00:00", 200),
+    ],
+)
+@pytest.mark.parametrize("backwards", [0, 1])
+def test_cursors_at_the_ends_of_the_calendar(author: APIClient, moment: str, backwards: int, status: int) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps([moment, str(uuid4()), backwards]).encode()).decode().rstrip("=")
+    assert author.get(f"{RUNS}?cursor={cursor}").status_code == status
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "x", "1e3", "9" * 5000, "²"])
