@@ -12,16 +12,23 @@ from urllib.parse import parse_qs
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
 
 class Provider:
-    """The provider. claims: what its next token says beside the usual; told: what it tells of the person then."""
+    """The provider. claims: what its next token says beside the usual; told: what it tells of the person then.
+
+    instead: by path, the status and the body that it answers with instead; None for no answer.
+    """
 
     def __init__(self) -> None:
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.key = KEY
         self.signing_key = self.key
         self.claims: dict[str, Any] = {}
         self.told: dict[str, Any] = {}
         self.nonce = ""
+        self.instead: dict[str, tuple[int, str] | None] = {}
+        self.stopped = threading.Event()
         self.forms: list[dict[str, list[str]]] = []
         provider = self
 
@@ -35,8 +42,13 @@ class Provider:
                 self._answer({"access_token": "a", "token_type": "Bearer", "id_token": provider.token()})
 
             def _answer(self, body: dict[str, Any]) -> None:
-                data = json.dumps(body).encode()
-                self.send_response(200)
+                wanted = provider.instead.get(self.path, (200, json.dumps(body)))
+                if wanted is None:
+                    provider.stopped.wait()
+                    return
+                status, text = wanted
+                data = text.encode()
+                self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -76,6 +88,7 @@ class Provider:
 
     def stop(self) -> None:
         """End it."""
+        self.stopped.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()

@@ -117,6 +117,69 @@ def test_an_account_that_has_ended_and_a_strangers_state(client: Client, provide
     assert come_back(client, provider, state="strange").status_code == 400
 
 
+SENSELESS = ["", "<html>", "[]", "null", "3", '"x"', "{}", '{"id_token": 3, "access_token": "a"}', '{"keys": [{}]}']
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/token", "/keys"])
+@pytest.mark.parametrize("answer", [None, (500, ""), (503, "{}"), (429, "{}"), *((200, text) for text in SENSELESS)])
+def test_trouble_at_the_provider_is_told_on_the_page(
+    client: Client, provider: Provider, settings: LazySettings, path: str, answer: tuple[int, str] | None
+) -> None:
+    settings.OIDC_TIMEOUT = 0.2
+    provider.instead[path] = answer
+    back = come_back(client, provider)
+    assert (back.status_code, back.headers["Location"]) == (302, "/console/login/")
+    assert "Acme does not answer as it should just now." in client.get("/console/login/").text
+    assert User.objects.count() == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("answer", [None, (502, ""), *((200, text) for text in SENSELESS)])
+def test_trouble_while_the_provider_tells_of_a_person(
+    client: Client, provider: Provider, settings: LazySettings, answer: tuple[int, str] | None
+) -> None:
+    settings.OIDC_TIMEOUT = 0.2
+    provider.instead["/userinfo"] = answer
+    assert come_back(client, provider).headers["Location"] == "/console/login/"
+    assert "Acme" in client.get("/console/login/").text
+    assert User.objects.count() == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/token", "/keys", "/userinfo"])
+def test_what_the_provider_refuses_is_a_login_that_failed(client: Client, provider: Provider, path: str) -> None:
+    provider.instead[path] = (401, '{"error": "invalid_client", "hint": "canary"}')
+    assert come_back(client, provider).headers["Location"] == "/console/login/"
+    shown = client.get("/console/login/").text
+    assert "did not let you in" in shown
+    assert "canary" not in shown
+
+
+@pytest.mark.django_db
+def test_a_provider_that_is_away(client: Client, provider: Provider) -> None:
+    provider.server.server_close()
+    assert come_back(client, provider).headers["Location"] == "/console/login/"
+    assert "Acme does not answer" in client.get("/console/login/").text
+
+
+@pytest.mark.django_db
+def test_a_login_with_a_password_never_asks_the_provider(client: Client, provider: Provider) -> None:
+    User.objects.create_user("ada", password="right")
+    for password, status in (("wrong", 200), ("right", 302)):
+        form = {"username": "ada", "password": password}
+        assert client.post("/console/login/?code=c&state=s", form).status_code == status
+    assert provider.forms == []
+
+
+@pytest.mark.django_db
+def test_words_that_cannot_be_stored(client: Client, provider: Provider) -> None:
+    provider.told = {"sub": "42", "preferred_username": "g\0", "email": "g\0@x.example", "given_name": "G\0race"}
+    come_back(client, provider)
+    user = User.objects.get()
+    assert (user.username, user.email, user.first_name) == ("g-", "g@x.example", "Grace")
+
+
 GOOD = {
     "client_id": "repomill",
     "client_secret": "hush",
