@@ -32,12 +32,16 @@ class DeliveryForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.project = project
         self.user = user
-        self.generations = completed_generations(project, most=MOST_GENERATIONS)
+        asked = str((self.data if self.is_bound else self.initial).get("generation") or "")
+        self.generations = completed_generations(project, most=MOST_GENERATIONS, named=asked)
         chosen = cast("forms.ChoiceField", self.fields["generation"])
         chosen.choices = [
             (str(each.pk), f"{'Newest' if not number else each.commit[:8]} · {each.total_files} files · {_day(each)}")
             for number, each in enumerate(self.generations)
         ]
+        if asked and asked not in dict(chosen.choices):
+            # A browser would pick the first one, in the place of one that cannot be exported.
+            chosen.choices = [("", "Choose…"), *chosen.choices]
 
     @property
     def export_type(self) -> str:

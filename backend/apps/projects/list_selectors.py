@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 
 from backend.apps.authentication.models import User
 from backend.apps.projects.models import Archive, GeneratedProject, Project, ProjectLabel
-from backend.apps.projects.selectors import visible_projects
+from backend.apps.projects.selectors import as_uuid, visible_projects
 from backend.errors import NotFound
 
 
@@ -39,10 +39,15 @@ def labels_in_use(*, user: User, most: int) -> list[str]:
     return list(names.distinct()[:most])
 
 
-def completed_generations(project: Project, *, most: int) -> list[GeneratedProject]:
-    """Return the generations of a project that can be exported, newest first."""
+def completed_generations(project: Project, *, most: int, named: str = "") -> list[GeneratedProject]:
+    """Return the newest generations of a project that can be exported, and the one of this id, newest first."""
     found = GeneratedProject.objects.filter(project=project, status=GeneratedProject.Status.COMPLETED)
-    return list(found.exclude(commit="").order_by("-completed_at", "-created_at")[:most])
+    ordered = found.exclude(commit="").order_by("-completed_at", "-created_at")
+    newest = list(ordered[:most])
+    identifier = as_uuid(named)
+    if identifier is None or any(each.pk == identifier for each in newest):
+        return newest
+    return newest + list(ordered.filter(pk=identifier))
 
 
 def archives_of(project: Project) -> QuerySet[Archive]:

@@ -131,7 +131,7 @@ def get_project(
     Raises NotFound where there is none or the user may not see it (the two look alike), and PermissionRefused where
     they see it without having that right.
     """
-    identifier = project_id if isinstance(project_id, UUID) else _as_uuid(project_id)
+    identifier = project_id if isinstance(project_id, UUID) else as_uuid(project_id)
     visible = locked(_with_membership(user)) if lock else _with_membership(user)
     found = visible.filter(pk=identifier).first() if identifier else None
     return _checked(found, user=user, right=right or _right(write), reference=str(project_id))
@@ -141,7 +141,7 @@ def project_by_slug_or_id(
     *, user: User, reference: UUID | str, write: bool = False, right: Right | None = None
 ) -> Project:
     """Return the project named by its id or its slug; the id wins. Raises as `get_project` does."""
-    identifier = reference if isinstance(reference, UUID) else _as_uuid(reference)
+    identifier = reference if isinstance(reference, UUID) else as_uuid(reference)
     visible = _with_membership(user)
     found = visible.filter(pk=identifier).first() if identifier else None
     if found is None and SLUG.fullmatch(str(reference)):
@@ -242,7 +242,8 @@ def _checked(project: Project | None, *, user: User, right: Right, reference: st
     return project
 
 
-def _as_uuid(text: str) -> UUID | None:
+def as_uuid(text: str) -> UUID | None:
+    """Return the id that a text is, or None."""
     try:
         return UUID(text)
     except ValueError:

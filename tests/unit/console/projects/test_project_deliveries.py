@@ -19,6 +19,7 @@ from backend.apps.exports.services.deliver import deliver_archive
 from backend.apps.projects.models import Archive, GeneratedProject, Project, ProjectMembership
 from backend.apps.projects.services.packaging import package
 from backend.apps.workflows.models import TaskExecution, WorkflowExecution
+from backend.console import delivery_forms
 from tests.unit.console.conftest import browser
 from tests.unit.console.projects.conftest import EVIL, at, generated, looked_at
 from tests.unit.console.test_runs import _queries
@@ -191,6 +192,33 @@ def test_an_export_is_asked_for(
     assert "t" * 20 not in str(TaskExecution.objects.values_list("arguments")[0])
     assert "Pending" in done.text
     assert "The export is on its way" in done.text
+
+
+def test_an_older_generation_is_exported_and_not_the_newest(
+    ada: User, shop: Project, first: GeneratedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_forms, "MOST_GENERATIONS", 1)
+    newest = generated(shop, README_md="newer\n")
+    client = browser(ada)
+    for to, sent in (("archive", {"format": "zip"}), ("git", {"repository_name": "shop"})):
+        address = at(shop, f"exports/new/?to={to}")
+        page = client.get(f"{address}&generation={first.pk}").text
+        assert re.findall(r'<option value="([^"]*)" selected', page)[0] == str(first.pk)
+        assert str(newest.pk) in page
+        assert client.post(address, {"generation": str(first.pk), **sent}).status_code == 302
+    assert {each.generated_project for each in RepositoryExport.objects.all()} == {first}
+
+
+def test_what_cannot_be_exported_is_not_replaced_by_what_can(ada: User, shop: Project, first: GeneratedProject) -> None:
+    GeneratedProject.objects.filter(pk=generated(shop, README_md="newer\n").pk).update(status="generating")
+    going_on = GeneratedProject.objects.get(status="generating")
+    for asked in (str(going_on.pk), "x"):
+        page = browser(ada).get(at(shop, f"exports/new/?generation={asked}")).text
+        options = page.split('name="generation"')[1].split("</select>")[0]
+        assert re.findall(r'<option value="([^"]*)"', options) == ["", str(first.pk)]
+    answer = browser(ada).post(at(shop, "exports/new/"), {"generation": "", "format": "zip"})
+    assert answer.status_code == 422
+    assert not RepositoryExport.objects.exists()
 
 
 def test_nothing_is_exported_that_was_not_generated(ada: User, shop: Project) -> None:
