@@ -16,15 +16,16 @@ from backend.telemetry.about import known
 from backend.telemetry.tracing import current_trace_id
 
 ORDER = ("run", "step", "task", "attempt", "request", "trace")
+# A line may be long and another's: none of them starts again within what it has looked through, in quadratic time.
 SECRETS = (
     re.compile(r"(?i)\b(?P<kept>(?:bearer|basic|token)\s+)[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"(?P<kept>://)[^/\s@]+@"),
     re.compile(
-        r"(?i)(?P<kept>\b[\w-]*(?:password|passwd|secret|token|api[_-]?key|private[_-]?key|authorization)"
+        r"(?i)(?P<kept>(?:password|passwd|secret|token|api[_-]?key|private[_-]?key|authorization)"
         r"[\"']?\s*[=:]\s*[\"']?)(?!\s)[^\s\"',;&}]{4,}"
     ),
     re.compile(r"(?P<kept>)\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{20,}|glpat-[\w-]{16,})"),
-    re.compile(r"(?P<kept>)\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),
+    re.compile(r"(?<![\w-])(?P<kept>(?>[\w-]*?\b(?=eyJ)))[\w-]{11,}+\.[\w-]{8,}+\.[\w-]*"),
 )
 
 

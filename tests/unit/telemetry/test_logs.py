@@ -104,6 +104,20 @@ def test_what_looks_like_a_secret_is_not_shown(text: str) -> None:
         assert "SECRETSECRETSECRET" not in formatter.format(record("%s", text, error=ValueError(text)))
 
 
+@pytest.mark.parametrize(
+    "piece", ["a", "a-", "-", "eyJ-", "eyJaaaaaaaa.", "token-", "token ", "token=", "://", "://a:", "ghp_", " ", "token:\t"]
+)
+def test_what_others_write_at_length_is_searched_in_one_pass(piece: str) -> None:
+    # With any pattern that starts again within what it has just looked through this would take hours.
+    assert hide(piece * (1_000_000 // len(piece)))
+
+
+def test_what_looks_like_a_secret_is_found_at_the_end_of_a_long_word() -> None:
+    word = "a-" * 100_000
+    assert hide(f"{word}token=SECRETSECRETSECRET") == f"{word}token=***"
+    assert hide(f"{word}eyJSECRETSECRETSECRET.eyJzdWIi.c2ln") == f"{word}***"
+
+
 @pytest.mark.parametrize("text", ["task 7 waits for a token", "the password is wrong", "https://example.org/a@b", "ok"])
 def test_ordinary_words_stay(text: str) -> None:
     assert hide(text) == text
