@@ -55,6 +55,12 @@ def test_what_is_no_json_is_an_error_that_says_so(body: bytes) -> None:
             ": title: Too long.",
         ),
         (b'{"title": ["This field is required."]}', '{"title": ["This field is required."]}'),
+        (b'{"detail": "No.", "errors": 5}', ": No."),
+        (b'{"errors": true}', '{"errors": true}'),
+        (b'{"errors": "all of it"}', '{"errors": "all of it"}'),
+        (b'{"errors": {"title": ["Too long."]}}', '{"errors": {"title": ["Too long."]}}'),
+        (b'{"errors": null}', '{"errors": null}'),
+        (b'{"errors": [["deeper"], {"field": "a", "message": {"b": 1}}]}', "a: {'b': 1}"),
         (b"plain\r\nwords\x1b[31m", "plain words [31m"),
         (b"", "answered 404."),
         (b"[1]", "[1]"),
@@ -104,6 +110,23 @@ def test_retry_after_as_a_date() -> None:
     later = datetime.now(UTC) + timedelta(seconds=100)
     assert 95 <= (answers.retry_after({"retry-after": format_datetime(later, usegmt=True)}) or 0) <= 101
     assert answers.retry_after({"retry-after": "Sun, 22 Nov 2020 10:00:00 -0000"}) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("-5", None),
+        ("1.5", None),
+        ("nan", None),
+        ("1e3", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 1e9),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+    ],
+)
+def test_an_odd_retry_after_is_bounded_or_counts_for_none(value: str, seconds: float | None) -> None:
+    assert answers.retry_after({"retry-after": value}) == seconds
 
 
 def read(response: httpx.Response) -> bytes:

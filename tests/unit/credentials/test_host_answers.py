@@ -72,6 +72,7 @@ def test_scopes_of_github(headers, scopes):
         ("2031-01-31", datetime(2031, 1, 31, tzinfo=UTC)),
         ("", None),
         ("never", None),
+        ("0001-01-01 00:00:00 +0200", None),
         (TOKEN, None),
     ],
 )

@@ -105,7 +105,8 @@ def test_what_looks_like_a_secret_is_not_shown(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a", "a-", "-", "eyJ-", "eyJaaaaaaaa.", "token-", "token ", "token=", "://", "://a:", "ghp_", " ", "token:\t"]
+    "piece",
+    ["a", "a-", "-", "eyJ-", "eyJaaaaaaaa.", "token-", "token ", "token=", "://", "://a:", "ghp_", " ", "token:\t"],
 )
 def test_what_others_write_at_length_is_searched_in_one_pass(piece: str) -> None:
     # With any pattern that starts again within what it has just looked through this would take hours.

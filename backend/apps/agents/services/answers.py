@@ -25,6 +25,8 @@ _HINTS = {
 }
 LONGEST_EXCERPT = 500
 """Characters of a server's own words that are taken over into an error."""
+LONGEST_ASKED = 10.0**9
+"""Seconds to wait, beyond which a number or a date of a server counts as this many."""
 
 
 async def read_body(response: httpx.Response) -> bytes:
@@ -85,14 +87,15 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that the Retry-After header asks for, from either of its two forms; None without one."""
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
-        return min(float(value), 10.0**9)
+        return min(float(value), LONGEST_ASKED)
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
+        # The latter for numbers that no date has.
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, math.ceil((moment - datetime.now(UTC)).total_seconds()))
+    return min(max(0.0, math.ceil((moment - datetime.now(UTC)).total_seconds())), LONGEST_ASKED)
 
 
 def problem_code(body: bytes) -> str | None:
@@ -108,9 +111,10 @@ def _own_words(body: bytes) -> str:
     # Of another type it names a field, as in {"title": ["This field is required."]}; then the body speaks for itself.
     detail = next((each for each in members if isinstance(each, str) and each), "")
     said = [detail] if detail else []
+    errors = value.get("errors")
     fields = [
         f"{each['field']}: {each.get('message', '')}"
-        for each in value.get("errors") or []
+        for each in (errors if isinstance(errors, list) else [])
         if isinstance(each, dict) and "field" in each and str(each.get("message", "")) not in detail
     ]
     text = "; ".join(said + fields) or body[: LONGEST_EXCERPT * 4].decode(errors="replace")

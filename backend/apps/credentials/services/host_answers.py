@@ -193,6 +193,7 @@ def _moment(text: str) -> datetime | None:
     """Return a date as hosts write it: `2027-01-31 10:00:00 UTC`, with an offset, in ISO 8601, or a day alone."""
     try:
         moment = datetime.fromisoformat(re.sub(r" (?=[+-]\d{4}$)", "", text.strip().removesuffix(" UTC")))
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        # The latter for a day that is none any more in UTC.
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
