@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from kombu import Queue
 
+from backend.config.addresses import has_possible_port
 from backend.config.redis_server import RedisServer
 from backend.errors import ConfigurationError
 
@@ -65,4 +66,5 @@ def check_broker_url(url: str) -> None:
 
 def _is_amqp(parts: SplitResult) -> bool:
     given = parse_qs(parts.query, strict_parsing=bool(parts.query))
-    return parts.scheme in {"amqp", "amqps"} and bool(parts.hostname) and given.keys() <= _FILES.keys()
+    named = parts.scheme in {"amqp", "amqps"} and bool(parts.hostname)
+    return named and has_possible_port(parts) and given.keys() <= _FILES.keys()

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from environs import Env, EnvError
 
+from backend.config.addresses import check_collector, check_link, check_origin
 from backend.config.broker import check_broker_url
 from backend.config.database_url import check_database_url
 from backend.config.rates import Rate, read_rate
@@ -31,8 +32,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LONGEST_SOCKET_PATH = 100
 ARCHIVE_SENDERS = ("repomill", "web-server", "storage")
 _LOCATION = re.compile(r"/(?:[A-Za-z0-9._~-]+/)+", re.ASCII)
-# What a link on a page of ours may lead to: nothing that a browser would run, and no password.
-LINK = re.compile(r"(https?://[A-Za-z0-9._:\[\]-]+)?(/[A-Za-z0-9._~/-]*)?")
 CREDENTIAL_KEYS = "credential_keys"
 """The file among the secrets that holds the credentials' keys, unless another is named."""
 
@@ -175,7 +174,6 @@ def read(variables: Mapping[str, str]) -> Environment:
 
 def _parse(env: Env) -> Environment:
     data_dir = Path(env.str("REPOMILL_DATA_DIR", "") or ROOT / "var").expanduser().absolute()
-    internal_hosts: list[str] = env.list("REPOMILL_GIT_INTERNAL_HOSTS", [])
     generated = env.str("GENERATED_PROJECTS_DIR", "") or str(data_dir / "generated-projects")
     keys_file = env.str("REPOMILL_CREDENTIAL_KEYS_FILE", "")
     oidc_file = env.str("REPOMILL_OIDC_FILE", "")
@@ -186,8 +184,8 @@ def _parse(env: Env) -> Environment:
         backend_url=(env.str("BACKEND_URL", "") or "http://127.0.0.1:8000").rstrip("/"),
         generated_projects_dir=Path(generated).expanduser().absolute(),
         debug=env.bool("REPOMILL_DEBUG", False),
-        allowed_hosts=tuple(env.list("REPOMILL_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])),
-        git_internal_hosts=tuple(host.lower() for host in internal_hosts),
+        allowed_hosts=_hosts(env.str("REPOMILL_ALLOWED_HOSTS", "") or "127.0.0.1,localhost,[::1]"),
+        git_internal_hosts=_hosts(env.str("REPOMILL_GIT_INTERNAL_HOSTS", "")),
         credential_keys_file=Path(keys_file or data_dir / "secrets" / CREDENTIAL_KEYS).expanduser().absolute(),
         oidc_file=Path(oidc_file).expanduser().absolute() if oidc_file else None,
         lease_seconds=env.int("REPOMILL_LEASE_SECONDS", 30),
@@ -216,6 +214,11 @@ def _parse(env: Env) -> Environment:
     )
 
 
+def _hosts(given: str) -> tuple[str, ...]:
+    """Return the names of hosts that stand between commas, in lower case; blanks beside a comma mean nothing."""
+    return tuple(filter(None, (host.strip().lower() for host in given.split(","))))
+
+
 def _url(env: Env, name: str) -> str:
     """Return a URL that may hold a password: from its variable, or from the file that `<name>_FILE` names."""
     value: str = env.str(name, "")
@@ -234,12 +237,7 @@ def _url(env: Env, name: str) -> str:
 
 
 def _check(environment: Environment) -> Environment:
-    url = urlsplit(environment.backend_url)
-    if url.scheme not in {"http", "https"} or not url.hostname or url.path or url.query or url.username:
-        raise ConfigurationError(
-            f"BACKEND_URL must be an origin such as https://repomill.example.org, not {environment.backend_url!r}.",
-            field="BACKEND_URL",
-        )
+    check_origin("BACKEND_URL", environment.backend_url)
     _check_telling(environment)
     check_database_url(environment.database_url)
     check_storage_url(environment.storage_url)
@@ -289,17 +287,9 @@ def _check_telling(environment: Environment) -> None:
         raise ConfigurationError(
             f"REPOMILL_LOG_FORMAT must be line or json, not {environment.log_format!r}.", field="REPOMILL_LOG_FORMAT"
         )
-    if environment.traces_to and not environment.traces_to.startswith(("http://", "https://", "/")):
-        raise ConfigurationError(
-            f"REPOMILL_TRACES_TO must be an http address or an absolute path, not {environment.traces_to!r}.",
-            field="REPOMILL_TRACES_TO",
-        )
-    for name, address in (("REPOMILL_WEB_URL", environment.web_url), ("REPOMILL_FLOWER_URL", environment.flower_url)):
-        if address and not LINK.fullmatch(address):
-            raise ConfigurationError(
-                f"{name} must be an address such as https://repomill.example.org or a path, not {address!r}.",
-                field=name,
-            )
+    check_collector("REPOMILL_TRACES_TO", environment.traces_to)
+    check_link("REPOMILL_WEB_URL", environment.web_url)
+    check_link("REPOMILL_FLOWER_URL", environment.flower_url)
 
 
 class _only:  # noqa: N801  (used as a context manager, reads as a word)

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
+from backend.config.addresses import has_possible_port
 from backend.errors import ConfigurationError
 
 VARIABLE = "REDIS_URL"
@@ -170,6 +171,8 @@ def _host(place: str, *, scheme: str) -> tuple[str, int]:
     parts = urlsplit(f"//{place}")
     if not parts.hostname:
         raise _Senseless("it names no host")
+    if not has_possible_port(parts):
+        raise _Senseless("no server has the port 0")
     return parts.hostname, parts.port or PORTS[scheme]
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from backend.config.addresses import has_possible_port
 from backend.errors import ConfigurationError
 
 VARIABLE = "REPOMILL_STORAGE_URL"
@@ -68,13 +69,15 @@ def storages_of(url: str) -> dict[str, dict[str, Any]]:
 
 def _is_s3(parts: SplitResult) -> bool:
     given = parse_qs(parts.query, strict_parsing=bool(parts.query))
-    endpoint = given.get("endpoint", ["https://x"])[0]
+    endpoint = urlsplit(given.get("endpoint", ["https://x"])[0])
     return bool(
         parts.hostname
+        and parts.port is None
         and bool(parts.username) == bool(parts.password)
         and given.keys() <= _OPTIONS
-        and urlsplit(endpoint).scheme in {"http", "https"}
-        and urlsplit(endpoint).hostname
+        and endpoint.scheme in {"http", "https"}
+        and endpoint.hostname
+        and has_possible_port(endpoint)
     )
 
 

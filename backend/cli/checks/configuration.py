@@ -103,7 +103,7 @@ def check_delivery(configuration: Any) -> Check:  # noqa: ANN401  (Celery's conf
 def check_extras(environment: Environment, *, storage_backend: str) -> Check:
     """Check that what the settings ask for beyond the defaults is installed."""
     wanted = {
-        "psycopg": environment.database_url.startswith("postgres"),
+        "psycopg": not environment.database_url.startswith("sqlite"),
         "opentelemetry": bool(environment.traces_to),
         "storages": storage_backend.startswith("storages."),
         "boto3": storage_backend.startswith("storages.backends.s3"),

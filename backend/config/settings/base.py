@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import dj_database_url
-
+from backend.config.database_url import database_of
 from backend.config.environment import ROOT, load
 from backend.config.secret_files import read_or_create
 from backend.config.single_sign_on import oidc_settings
@@ -77,30 +76,7 @@ ASGI_APPLICATION = "backend.config.asgi.application"
 WSGI_APPLICATION = "backend.config.wsgi.application"
 
 
-def _database() -> dict[str, Any]:
-    parsed: dict[str, Any] = dict(dj_database_url.parse(ENVIRONMENT.database_url))
-    if parsed["ENGINE"] == "django.db.backends.sqlite3":
-        parsed["OPTIONS"] = {
-            # A writer takes its lock at BEGIN: a transaction that reads first and writes later cannot fail midway.
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 30,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
-        }
-    elif parsed["ENGINE"] == "django.db.backends.postgresql":
-        # A process that was stopped, or cut off from the network, in the middle of a transaction keeps its locks for as
-        # long as its connection seems to live. Its work is given to another one after the lease, so its locks must be.
-        idle = f"-c idle_in_transaction_session_timeout={ENVIRONMENT.lease_seconds}s"
-        options = parsed.setdefault("OPTIONS", {})
-        options["options"] = f"{idle} {options.get('options', '')}".rstrip()
-        # The reconciler knows our own connections by it.
-        options.setdefault("application_name", "repomill")
-        # The server plans the engine's few statements once per connection. PgBouncer lets this through since 1.21.
-        options.setdefault("server_side_binding", True)
-        options.setdefault("prepare_threshold", 3)
-    return parsed
-
-
-DATABASES = {"default": _database()}
+DATABASES = {"default": database_of(ENVIRONMENT.database_url, lease_seconds=ENVIRONMENT.lease_seconds)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "authentication.User"

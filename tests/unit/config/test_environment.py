@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.config.database_url import database_of
 from backend.config.environment import embedded_redis_url, read
 from backend.errors import ConfigurationError
 
@@ -30,8 +31,7 @@ def test_special_characters_of_the_folder_are_escaped_in_urls() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "url"),
-    [("DATABASE_URL", "postgres://mill:secret@db/mill"), ("REDIS_URL", "redis://:secret@broker:6379/0")],
+    ("name", "url"), [("DATABASE_URL", "postgres://u:secret@db/x"), ("REDIS_URL", "redis://:secret@broker:6379/0")]
 )
 def test_a_url_with_a_password_can_lie_in_a_file(tmp_path: Path, name: str, url: str) -> None:
     file = tmp_path / "url"
@@ -81,40 +81,73 @@ def test_a_senseless_value_is_named(variables: dict[str, str], named: str) -> No
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("name", "address"),
     [
-        "mysql://repomill:hush@db/repomill",
-        "foo://repomill:hush@db/repomill",
-        "repomill:hush@db/repomill",
-        "postgres://repomill:hu/sh@db/repomill",
-        "postgres://repomill:hush@db:port/repomill",
-        "postgres://repomill:hush@[db/repomill",
-        "postgres://repomill:hush@db",
-        "sqlite://var/hush.sqlite3",
+        *(("BACKEND_URL", f"http://{rest}") for rest in ("u:hunter2@h", ":hunter2@h", "@h", "h:99999", "h:x", "h:0")),
+        *(
+            ("BACKEND_URL", f"http://{rest}")
+            for rest in ("[::1", "[hunter2]", "h h", "h#hunter2", "h?", "h\x1b[2J", "")
+        ),
+        ("REPOMILL_WEB_URL", "http://u:hunter2@h"),
+        ("REPOMILL_FLOWER_URL", "http://u:hunter2@h/"),
+        ("REPOMILL_TRACES_TO", "ftp://u:hunter2@h/"),
+        ("REPOMILL_TRACES_TO", "http://"),
+        ("REPOMILL_TRACES_TO", "http://u:hunter2@h:99999/"),
+        ("REPOMILL_TRACES_TO", "http://u:hunter2@[h/"),
     ],
 )
-def test_a_database_that_repomill_does_not_work_on_is_refused_without_showing_the_url(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="DATABASE_URL") as caught:
-        read({"DATABASE_URL": url})
-    assert "hu" not in str(caught.value.as_json()).replace("%2F", "")
-    assert caught.value.hint
+def test_an_address_that_cannot_be_meant_is_refused_without_being_shown(name: str, address: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} must be") as raised:
+        read({name: address})
+    assert "hunter2" not in f"{raised.value} {raised.value.hint} {raised.value.place} {raised.value.__cause__}"
+
+
+@pytest.mark.parametrize("address", ["http://h", "https://h.example:8443", "http://[::1]:80", "http://my_web:8000"])
+def test_an_origin(address: str) -> None:
+    assert read({"BACKEND_URL": f"{address}/"}).backend_url == address
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        "postgres://repomill:password@db.example.org:5432/repomill",
-        "postgresql:///repomill",
-        "postgres://%2Frun%2Fpostgresql/repomill?sslmode=require",
-        "postgres:///?service=repomill",
-        "pgsql://db/repomill",
-        "sqlite:////srv/repomill.sqlite3",
-        "sqlite:///relative.sqlite3",
-        "sqlite://:memory:",
+        *(
+            "mysql://u:hunter2@h/x",
+            "hunter2",
+            "/srv/hunter2.sqlite3",
+            "postgres://u:hunter2@h",
+            "postgres://[hunter2/x",
+        ),
+        *("postgres://u:hunter2@h:99999/x", "postgres://u:hunter2@h:0/x", "postgres://u:hun/ter2@h/x"),
+        "redshift://u:hunter2@h/x",
     ],
 )
-def test_the_databases_that_repomill_works_on(url: str) -> None:
-    assert read({"DATABASE_URL": url}).database_url == url
+def test_only_sqlite_and_postgresql_are_accepted(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL must be of the form postgres://") as raised:
+        read({"DATABASE_URL": url})
+    assert "hunter2" not in f"{raised.value} {raised.value.hint} {raised.value.place}"
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("sqlite:////srv/a%20b.sqlite3", "/srv/a b.sqlite3"),
+        ("sqlite://:memory:", ":memory:"),
+        ("postgres:///repomill?host=/run/postgresql", "repomill"),
+        ("postgresql://u:p%2Fw@h:5432/repomill", "repomill"),
+        ("postgres://?service=repomill", ""),
+    ],
+)
+def test_the_database_as_django_is_told_of_it(url: str, name: str) -> None:
+    assert database_of(read({"DATABASE_URL": url}).database_url, lease_seconds=30)["NAME"] == name
+
+
+def test_hosts_may_have_blanks_beside_their_commas() -> None:
+    environment = read(
+        {"REPOMILL_ALLOWED_HOSTS": " a.example , B.example,", "REPOMILL_GIT_INTERNAL_HOSTS": "Git, 10.0.0.1"}
+    )
+    assert environment.allowed_hosts == ("a.example", "b.example")
+    assert environment.git_internal_hosts == ("git", "10.0.0.1")
+    assert read({"REPOMILL_ALLOWED_HOSTS": ""}).allowed_hosts == ("127.0.0.1", "localhost", "[::1]")
 
 
 def test_a_long_folder_is_no_trouble_for_a_broker_elsewhere() -> None:

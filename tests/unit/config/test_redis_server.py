@@ -86,7 +86,7 @@ def test_clients():
     [
         *("", "http://hunter2", "redis://", "redis://h:hunter2", "redis://h/hunter2", "redis://a,b/0", "redis://h?x=1"),
         *("rediss://:hunter2@h?ssl_cert_reqs=none", "sentinel://:hunter2@h:1/0", "redis+socket:///s?virtual_host=x"),
-        "redis://h?ssl_ca_certs=/x",
+        *("redis://h?ssl_ca_certs=/x", "redis://:hunter2@h:99999", "redis://:hunter2@h:0"),
     ],
 )
 def test_what_makes_no_sense_is_refused_without_being_shown(url: str):
@@ -109,7 +109,13 @@ def test_rabbitmq_takes_the_messages_and_redis_keeps_the_rest():
     assert (own.url, own.use_ssl, own.queue("x").queue_arguments) == ("redis://h:6379/0", None, None)
 
 
-@pytest.mark.parametrize("url", ["redis://:hunter2@h", "amqp://", "amqp://h?heartbeat=hunter2", "amqp://[hunter2"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("redis://:hunter2@h", "amqp://", "amqp://h?heartbeat=hunter2", "amqp://[hunter2"),
+        *("amqp://u:hunter2@h:99999", "amqp://u:hunter2@h:x", "amqp://u:hunter2@h:0", "amqp://u:hun/ter2@h/v"),
+    ],
+)
 def test_another_broker_is_refused(url: str):
     with pytest.raises(ConfigurationError, match="REPOMILL_BROKER_URL") as raised:
         read({"REPOMILL_BROKER_URL": url})

@@ -65,7 +65,8 @@ def test_a_folder():
             "https://hunter2",
             "x",
         ),
-        "s3://K:hunter2@b?endpoint=https://[",
+        *("s3://K:hunter2@b?endpoint=https://[", "s3://K:hunter2@b?endpoint=https://h:99999"),
+        *("s3://K:hunter2@b?endpoint=https://h:x", "s3://K:hunter2@b:9000/x", "s3://K:hun/ter2@b/x"),
     ],
 )
 def test_what_makes_no_sense_is_refused_without_being_shown(url):
