@@ -8,10 +8,10 @@ from __future__ import annotations
 import socket
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 
 from backend.cli.stack.processes import WORKER_QUEUES
 from backend.cli.stack.settings import StackSettings
@@ -86,7 +86,8 @@ def answers(url: str, *, timeout: float = 1.0) -> bool:
     try:
         with opener.open(url, timeout=timeout) as response:
             return bool(response.status == 200)
-    except (OSError, urllib.error.URLError):
+    except (OSError, HTTPException, ValueError):
+        # Nobody is there, or somebody who speaks no HTTP, or there can be nobody of this name.
         return False
 
 

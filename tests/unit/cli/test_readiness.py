@@ -1,6 +1,7 @@
 """When a stack is ready."""
 
 import http.server
+import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -40,6 +41,21 @@ def test_only_success_is_an_answer(server: str, monkeypatch: pytest.MonkeyPatch)
     assert answers(f"{server}/ok")
     assert not answers(f"{server}/busy")
     assert not answers("http://127.0.0.1:9/ok")
+
+
+def test_a_program_that_speaks_no_http_does_not_answer() -> None:
+    class Greeting(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(b"220 mail.example.org ready\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greeting) as greeting:
+        thread = threading.Thread(target=greeting.serve_forever, daemon=True)
+        thread.start()
+        address = f"http://127.0.0.1:{greeting.server_address[1]}/ok"
+        answered = [answers(address), answers("http://127.0.0.1:99999/ok"), answers("http://a..b/ok")]
+        greeting.shutdown()
+        thread.join()
+    assert answered == [False, False, False]
 
 
 def watch(monkeypatch: pytest.MonkeyPatch, settings: StackSettings, answered: dict[str, list[bool]]) -> ReadinessWatch:
