@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from backend.cli import exit_codes
 from backend.cli.messages import as_told, debugging, show_error
-from backend.errors import RepomillError
+from backend.errors import InvalidInput, RepomillError
 
 # Name, where it is (a function, or a `typer.Typer` for a group), and its line in the list of commands.
 COMMANDS: Final[list[tuple[str, str, str]]] = [
@@ -121,6 +121,7 @@ def repomill(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: this is what the `repomill` script calls."""
     try:
+        _require_text(sys.argv[1:] if arguments is None else arguments)
         typer.main.get_command(app).main(args=arguments, prog_name="repomill")
     except RepomillError as error:
         show_error(error)
@@ -131,3 +132,17 @@ def main(arguments: list[str] | None = None) -> None:
         fault = as_told(error)
         show_error(fault)
         sys.exit(exit_codes.exit_code_for(fault))
+
+
+def _require_text(words: list[str]) -> None:
+    """Raise InvalidInput for a word that is not UTF-8: it could be neither kept in the database nor shown."""
+    for number, word in enumerate(words, start=1):
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInput(
+                "A word of the command line is not UTF-8.",
+                field=f"word {number}",
+                expected="UTF-8",
+                hint="Write it in UTF-8; a file whose name is not is given by a link to it.",
+            ) from error

@@ -112,3 +112,16 @@ def test_a_fault_keeps_its_traceback_when_debugging(failing: list[Exception], mo
     failing.append(ValueError("odd"))
     with pytest.raises(ValueError, match="odd"):
         main(["doctor"])
+
+
+@pytest.mark.parametrize("words", [("show", "\udcff"), ("projects", "create", "name\udce9"), ("run", "-i", "a=\ud800")])
+def test_a_word_that_is_not_utf_8_is_invalid_input(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (3, "")
+    assert err.startswith("error: A word of the command line is not UTF-8. [invalid_input]\n  where: field word ")
+
+
+def test_words_in_bytes_from_a_shell() -> None:
+    done = subprocess.run([sys.executable, "-m", "backend.cli", "show", b"\xff"], capture_output=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr.startswith(b"error: A word of the command line is not UTF-8.")
