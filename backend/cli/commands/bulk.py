@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backend.cli import exit_codes
 from backend.cli.bulk_wish import wishing
 from backend.cli.django_setup import setup_django
 
@@ -59,7 +60,7 @@ def start(
 ) -> None:
     """Start a bulk export. What the destination has already is skipped, and said so.
 
-    Exit code 1 where --follow sees items fail.
+    Exit code 1 where --follow sees items fail, or somebody cancel it.
     """
     setup_django()
     from backend.apps.exports.services.bulk_exports import start_bulk_export
@@ -171,5 +172,5 @@ def _tell(row: BulkExport, said: str, *, follow: bool = False, as_json: bool) ->
         typer.echo(said.format(id=str(row.pk)[:8]))
     else:
         print_bulk_export(row)
-    if follow and row.status == "failed":
-        raise typer.Exit(1)
+    if follow and row.status != "completed":
+        raise typer.Exit(exit_codes.FAILED)

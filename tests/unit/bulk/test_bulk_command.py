@@ -91,6 +91,8 @@ def test_pause_resume_cancel(cli, world):
     cli("resume", "last")
     assert "Cancelled" in cli("cancel", "last")
     assert "nothing to cancel" in cli("cancel", "last", code=5)
+    # For a script a cancelled one is not done, as for `repomill run --follow`.
+    assert json.loads(cli("show", "last", "--follow", "--json", code=1))["status"] == "cancelled"
 
 
 @pytest.mark.parametrize(
