@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from backend.apps.workflows import selectors
-from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
+from backend.apps.workflows.models import ExecutionEvent, StepExecution, TaskExecution, WorkflowExecution
 
 
 def brief(execution: WorkflowExecution) -> dict[str, Any]:
@@ -27,8 +27,8 @@ def brief(execution: WorkflowExecution) -> dict[str, Any]:
     }
 
 
-def whole(execution: WorkflowExecution) -> dict[str, Any]:
-    """Return everything of an execution but the arguments of its tasks."""
+def whole(execution: WorkflowExecution, *, events: bool = False) -> dict[str, Any]:
+    """Return everything of an execution but the arguments of its tasks; its history where `events` asks for it."""
     tasks = selectors.tasks_of(execution)
     repeated = {step["id"] for step in execution.version.definition["steps"] if "each" in step}
     return {
@@ -40,6 +40,18 @@ def whole(execution: WorkflowExecution) -> dict[str, Any]:
             _step(step, [task for task in tasks if task.step_id == step.pk], repeated=step.step_id in repeated)
             for step in selectors.steps_of(execution)
         ],
+        **({"events": [_event(event) for event in selectors.events_after(execution.pk, 0)]} if events else {}),
+    }
+
+
+def _event(event: ExecutionEvent) -> dict[str, Any]:
+    return {
+        "sequence": event.sequence,
+        "kind": event.kind,
+        "step_id": event.step_id,
+        "task_id": str(event.task_id) if event.task_id else None,
+        "data": event.data,
+        "created_at": _time(event.created_at),
     }
 
 

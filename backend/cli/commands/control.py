@@ -9,6 +9,7 @@ import typer
 
 from backend.cli.django_setup import setup_django
 from backend.errors import InvalidInput
+from backend.strict_json import NotJSON, read_json
 
 if TYPE_CHECKING:
     from backend.apps.workflows.models import WorkflowExecution
@@ -154,9 +155,15 @@ def resolve(
 
 def _json(text: str | None) -> Any:  # noqa: ANN401
     try:
-        return None if text is None else json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(f"The result is not JSON: {error}.", field="--result", expected="JSON") from error
+        return None if text is None else read_json(text)
+    except NotJSON as error:
+        raise InvalidInput(
+            f"The result is not JSON: {error.reason}.",
+            field="--result",
+            line=error.line,
+            column=error.column,
+            expected="JSON",
+        ) from error
 
 
 def _found(execution: str, user: str | None) -> dict[str, Any]:

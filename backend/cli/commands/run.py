@@ -33,7 +33,7 @@ def run(
 ) -> None:
     """Start a run of a workflow. Nothing is started where the definition or an input is not valid.
 
-    Exit code 1 where --follow sees the run fail.
+    Exit code 1 where --follow sees the run fail, or somebody cancel it.
     """
     setup_django()
     from rich.console import Console
@@ -74,8 +74,11 @@ def run(
     follow_to_the_end(execution.pk, console=console, as_json=as_json)
 
 
-def follow_to_the_end(execution_id: Any, *, console: Any, as_json: bool) -> None:  # noqa: ANN401  (imported late)
-    """Follow an execution; exits with 1 where it fails, with 130 on Ctrl-C."""
+def follow_to_the_end(execution_id: Any, *, console: Any, as_json: bool, events: bool = False) -> None:  # noqa: ANN401  (imported late)
+    """Follow an execution; exits with 1 where it fails or is cancelled, with 130 on Ctrl-C.
+
+    events: whether the JSON tells its history too.
+    """
     from rich.console import Console
 
     from backend.apps.workflows.selectors import find_execution
@@ -90,7 +93,7 @@ def follow_to_the_end(execution_id: Any, *, console: Any, as_json: bool) -> None
         typer.echo(f"\nThe run goes on. Watch it again: repomill show {execution_id} --follow", err=True)
         raise typer.Exit(exit_codes.INTERRUPTED) from None
     if as_json:
-        typer.echo(json.dumps(whole(execution), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(whole(execution, events=events), indent=2, ensure_ascii=False))
     if execution.status != "completed":
         raise typer.Exit(exit_codes.FAILED)
 

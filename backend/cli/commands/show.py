@@ -30,9 +30,9 @@ def show(
     console = Console()
     found = find_execution(execution)
     if follow:
-        follow_to_the_end(found.pk, console=console, as_json=as_json)
+        follow_to_the_end(found.pk, console=console, as_json=as_json, events=events)
     elif as_json:
-        typer.echo(json.dumps(whole(found), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(whole(found, events=events), indent=2, ensure_ascii=False))
     else:
         print_execution(found, console)
         if events:

@@ -120,6 +120,15 @@ def test_a_run_that_works_is_shown_as_cancelling_until_it_has_stopped(cli, start
     assert "task cancelled first generation.generate, attempt 1" in events
 
 
+def test_the_history_is_a_part_of_the_json_where_it_is_asked_for(cli, started):
+    assert "events" not in json.loads(cli("show", "last", "--json"))
+    first, *rest = json.loads(cli("show", "last", "--json", "--events"))["events"]
+    assert (first["sequence"], first["kind"]) == (1, "execution_started")
+    assert {"step_id", "task_id", "data", "created_at"} < first.keys()
+    assert [event["sequence"] for event in rest] == list(range(2, len(rest) + 2))
+    assert rest
+
+
 def test_the_history_says_that_a_message_was_lost(cli, started, worker, monkeypatch):
     for name, fake in (("publish_chain", worker.publish), ("fronts", dict)):
         monkeypatch.setattr(f"backend.apps.workflows.execution.lost_messages.{name}", fake)
@@ -215,6 +224,8 @@ def test_what_was_not_done_is_done_again(cli, doubtful, worker):
         (("resolve", "zz", "--done", "--retry"), 3, "either --done or --retry"),
         (("resolve", "zz", "--retry", "--result", "1"), 3, "belongs to what is done"),
         (("resolve", "zz", "--done", "--result", "{"), 3, "not JSON"),
+        (("resolve", "zz", "--done", "--result", "[" * 100_000), 3, "not JSON"),
+        (("resolve", "zz", "--done", "--result", "[NaN]"), 3, "not JSON"),
     ],
 )
 def test_mistakes_change_nothing(cli, started, arguments, code, words):
