@@ -16,6 +16,7 @@ from backend.apps.workflows import selectors
 from backend.apps.workflows.execution.cancelling import CANCELLED, is_stopping
 from backend.apps.workflows.models import StepExecution, TaskExecution, WorkflowExecution
 from backend.cli.items_view import item_rows
+from backend.cli.messages import visible, visible_lines
 
 MARKS = {
     "pending": ("·", "dim"),
@@ -87,11 +88,14 @@ def print_execution(execution: WorkflowExecution, console: Console) -> None:
 def _headline(execution: WorkflowExecution, now: datetime) -> Text:
     word = selectors.standing_word(execution)
     mark, style = MARKS[word]
-    text = Text.assemble((f"{mark} ", style), (execution.workflow.name, "bold"), f" v{execution.version.number}  ")
+    text = Text.assemble(
+        (f"{mark} ", style), (visible(execution.workflow.name), "bold"), f" v{execution.version.number}  "
+    )
     text.append(word, style)
     if execution.started_at:
         text.append(f" · {seconds((execution.completed_at or now) - execution.started_at)}", "dim")
-    text.append(f" · {execution.project_name or 'no project'} · {execution.user.get_username()}", "dim")
+    whose = f" · {execution.project_name or 'no project'} · {execution.user.get_username()}"
+    text.append(visible(whose), "dim")
     text.append(f"\n  {execution.pk}", "dim")
     return text
 
@@ -100,15 +104,15 @@ def _add_step(table: Table, step: StepExecution, name: str, now: datetime, live:
     mark, style = MARKS[step.status]
     sign: RenderableType = Spinner("dots", style=style) if live and step.status == "running" else Text(mark, style)
     took = seconds((step.completed_at or now) - step.started_at) if step.started_at else ""
-    note = Text(name, "dim")
+    note = Text(visible(name), "dim")
     if step.status == "skipped" and step.error:
-        note = Text(step.error["message"], "dim")
+        note = Text(visible_lines(step.error["message"]), "dim")
     elif step.status == "failed" and step.error and not step.started_at:
-        note = Text(step.error["message"], "red")
+        note = Text(visible_lines(step.error["message"]), "red")
     elif step.error and is_stopping(step):
-        note = Text(f"stopping: {step.error['message']}", "yellow")
+        note = Text(visible_lines(f"stopping: {step.error['message']}"), "yellow")
     elif step.status == "cancelled" and step.error:
-        note = Text(step.error["message"], "yellow")
+        note = Text(visible_lines(step.error["message"]), "yellow")
     table.add_row(sign, Text(step.step_id, "bold"), Text(took, "dim"), note)
 
 
@@ -127,24 +131,24 @@ def _task_note(task: TaskExecution, now: datetime) -> Text:
     if task.status == "pending" and task.not_before and task.error:
         wait = seconds(max(timedelta(0), task.not_before - now))
         parts.append(f"again in {wait}: {task.error['message']}")
-        return Text(" · ".join(parts), "yellow")
+        return Text(visible_lines(" · ".join(parts)), "yellow")
     if task.status == "in_doubt" and task.error:
         parts.append(f"{task.error['message']} Settle it: repomill resolve {str(task.pk)[:8]} --done, or --retry")
-        return Text(" · ".join(parts), "magenta")
+        return Text(visible_lines(" · ".join(parts)), "magenta")
     if task.status == "failed" and task.error:
         parts.append(f"{task.error['code']}: {task.error['message']}")
-        return Text(" · ".join(parts), "red")
-    return Text(" · ".join(parts), "dim")
+        return Text(visible_lines(" · ".join(parts)), "red")
+    return Text(visible_lines(" · ".join(parts)), "dim")
 
 
 def _ending(execution: WorkflowExecution) -> list[Text]:
     if execution.error and execution.error.get("code") == CANCELLED:
-        return [Text(), Text("  " + execution.error.get("message", ""), "yellow")]
+        return [Text(), Text(visible_lines("  " + execution.error.get("message", "")), "yellow")]
     if execution.error:
         code, message = execution.error.get("code", ""), execution.error.get("message", "")
-        text = Text.assemble(("  Failed", "bold red"), f" with {code}: {message}")
+        text = Text.assemble(("  Failed", "bold red"), visible_lines(f" with {code}: {message}"))
         if hint := execution.error.get("hint"):
-            text.append(f"\n  {hint}", "yellow")
+            text.append(visible_lines(f"\n  {hint}"), "yellow")
         return [Text(), text]
     if execution.output_data:
         return [Text(), *_outputs(execution.output_data)]
@@ -153,4 +157,5 @@ def _ending(execution: WorkflowExecution) -> list[Text]:
 
 def _outputs(outputs: dict[str, Any]) -> list[Text]:
     width = max(len(name) for name in outputs)
-    return [Text.assemble("  ", (f"{name:{width}}", "cyan"), "  ", str(value)) for name, value in outputs.items()]
+    shown = {f"{name:{width}}": visible_lines(str(value)) for name, value in outputs.items()}
+    return [Text.assemble("  ", (visible(name), "cyan"), "  ", value) for name, value in shown.items()]

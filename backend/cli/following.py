@@ -15,6 +15,7 @@ from rich.text import Text
 from backend.apps.workflows import selectors
 from backend.apps.workflows.models import ExecutionEvent, TaskExecution, WorkflowExecution
 from backend.cli.execution_view import execution_view, print_execution
+from backend.cli.messages import visible
 
 PAUSE = 0.2
 UNCLAIMED_AFTER = timedelta(seconds=8)
@@ -94,7 +95,7 @@ def event_line(event: ExecutionEvent) -> str:
     told = words[event.kind]() if event.kind in words else _told(event.data)
     place = f"{event.step_id}[{event.data['item']}]" if "item" in event.data else event.step_id
     parts = [event.created_at.strftime("%H:%M:%S"), event.kind.replace("_", " "), place, told]
-    return "  ".join(part for part in parts if part)
+    return visible("  ".join(part for part in parts if part))
 
 
 def _told(data: dict[str, Any]) -> str:

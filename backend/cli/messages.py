@@ -18,6 +18,11 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\t" else _escaped(char) for char in text)
 
 
+def visible_lines(text: str) -> str:
+    """Return the same for a text of several lines, which stay lines."""
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
 def error_lines(error: RepomillError) -> list[str]:
     """Return the one to three lines that tell what happened, where, and what to do next."""
     lines = [f"error: {error.message} [{error.code}]"]

@@ -11,6 +11,7 @@ from uuid import uuid4
 import typer
 
 from backend.cli.django_setup import setup_django
+from backend.cli.messages import visible_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,18 +101,21 @@ def _wait(task: TaskExecution, console: Console) -> None:
 
 
 def _show(task: TaskExecution, console: Console, *, as_json: bool) -> None:
+    from rich.text import Text
+
     if as_json:
         names = ("key", "method", "status", "attempt", "result", "error")
         shown = {"id": str(task.pk)} | {name: getattr(task, name) for name in names}
         typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
         return
-    console.print(f"[bold]{task.method}[/bold] {task.status}  id {task.pk}  key {task.key}", highlight=False)
+    console.print(Text.assemble((task.method, "bold"), f" {task.status}  id {task.pk}  key {task.key}"), soft_wrap=True)
     if task.result is not None:
         console.print_json(data=task.result)
     if task.error is not None:
-        console.print(f"{task.error.get('code')}: {task.error.get('message')}", style="red", markup=False)
+        told = f"{task.error.get('code')}: {task.error.get('message')}"
+        console.print(Text(visible_lines(told), "red"), soft_wrap=True)
         if hint := task.error.get("hint"):
-            console.print(hint, markup=False)
+            console.print(Text(visible_lines(hint)), soft_wrap=True)
 
 
 def _list(console: Console, *, as_json: bool) -> None:

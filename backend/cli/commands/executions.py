@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from backend.cli.django_setup import setup_django
+from backend.cli.messages import visible
 from backend.errors import InvalidInput
 
 
@@ -56,8 +57,8 @@ def executions(
         table.add_row(
             Text(mark, style),
             Text(str(row.pk)[:8]),
-            Text(f"{row.workflow.name} v{row.version.number}"),
-            Text(row.project_name or "-"),
+            Text(visible(f"{row.workflow.name} v{row.version.number}")),
+            Text(visible(row.project_name) or "-"),
             Text(word, style),
             Text(row.current_step or (row.error or {}).get("step", "")),
             Text(timezone.localtime(begun).strftime("%m-%d %H:%M")),

@@ -9,6 +9,7 @@ import typer
 
 from backend.cli.commands.project_history import diff, log
 from backend.cli.django_setup import setup_django
+from backend.cli.messages import visible
 
 projects = typer.Typer(no_args_is_help=True, help="Make and list projects, and see what generations changed.")
 projects.command("log")(log)
@@ -48,7 +49,7 @@ def list_projects(
         typer.echo(json.dumps([{"id": str(row.pk), "slug": row.slug, "name": row.name} for row in found], indent=2))
         return
     for row in found:
-        typer.echo(f"{row.slug:30}  {row.pk}  {row.name}")
+        typer.echo(f"{row.slug:30}  {row.pk}  {visible(row.name)}")
 
 
 @projects.command("label")

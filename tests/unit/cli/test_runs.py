@@ -162,6 +162,32 @@ def test_projects(cli, operator):
     assert "No executions" in cli("executions")
 
 
+def test_what_others_have_written_cannot_steer_the_terminal(cli, operator, workflow, worker):
+    steering = "\x1b[2Jgone"
+    Project.objects.create(name=f"Shop {steering}", slug="shop", owner=operator)
+    assert "Shop \\x1b[2Jgone" in cli("projects", "list")
+
+    text = WORKFLOW.replace("  - id: first\n", '  - id: first\n    name: "The \\e[2Jgone"\n')
+    Path(workflow).write_text(text)
+    out = cli("run", workflow, "--project", "shop", "--input", f"name=one\n{steering}", "--follow")
+    assert "The \\x1b[2Jgone" in out
+    # An output of several lines stays one.
+    assert "one\n\\x1b[2Jgone" in out
+
+    def refuse(claimed):
+        raise RemoteRefused(f"remote: {steering}", hint=f"Ask {steering}.")
+
+    worker.service = refuse
+    out += cli("run", workflow, "--project", "shop", "--input", "name=x", "--follow", code=1)
+    out += cli("show", "last", "--events") + cli("executions")
+    call = ("call", "generation.write_file", "-p", "shop", "-a", "path=a", "-a", "content=a", "--key", "k[/bold]")
+    out += cli(*call, "--follow", code=1)
+    assert "key k[/bold]" in out
+    assert "remote: \\x1b[2Jgone" in out
+    assert "Ask \\x1b[2Jgone." in out
+    assert "\x1b" not in out
+
+
 def test_following_warns_when_nobody_works_and_can_be_left(cli, operator, workflow, worker, monkeypatch):
     worker.works = False
     cli("run", workflow, "--input", "name=x")
