@@ -52,6 +52,18 @@ def test_nothing_is_cut_in_a_narrow_terminal(
     assert LONG in "".join(line.strip("│├└─+ ") for line in told.splitlines())
 
 
+def test_a_run_that_would_fail_for_want_of_a_project_is_not_said_to_complete(
+    definition: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["dry-run", str(definition)])
+    told = capsys.readouterr().out
+    assert ended.value.code == 1
+    assert "A run would fail at files: No project is given" in told
+    assert "b.md" in told
+    assert "would complete" not in told
+
+
 @pytest.mark.parametrize(
     ("given", "asked"),
     [("", "http://127.0.0.1:8731"), ("https://repomill.example.org", "https://repomill.example.org")],

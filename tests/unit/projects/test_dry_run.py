@@ -323,7 +323,13 @@ def test_other_methods_are_shown_as_the_calls_they_are(look: Any, monkeypatch: A
 def test_without_a_project_the_files_are_shown_and_the_lack_is_said(look: Any) -> None:
     run = look(files(readme="# R"), project=None)
     assert shown(run) == {"README.md": "added"}
-    assert any("No project" in warning for warning in run.warnings)
+    assert run.outcome == "failed"
+    assert run.error is not None
+    assert (run.error["code"], run.error["field"]) == ("invalid_input", "project")
+    assert run.error["message"].startswith("No project is given: the step")
+    goes_on = look({**files(readme="# R"), "continue_on_error": True}, project=None)
+    assert goes_on.outcome == "completed"
+    assert any("No project" in warning for warning in goes_on.warnings)
 
 
 def test_who_may_not_start_it_may_not_look(look: Any, demo: Project) -> None:

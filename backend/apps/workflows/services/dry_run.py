@@ -85,7 +85,7 @@ def dry_run(
         until=clock() + SECONDS,
         clock=clock,
     )
-    error = _all_steps(work)
+    error = _all_steps(work) or work.lack
     outputs, missing, error = _outputs(work) if error is None else ({}, (), error)
     return DryRun(
         workflow=definition.name,

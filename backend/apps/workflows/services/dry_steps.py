@@ -153,7 +153,7 @@ class _Doing:
             return Preview(effect, Unknown.of(origin))
         found = preview(asked)
         if found.needs_project and self.work.project is None:
-            self.work.warn_without_project(self.step)
+            self.work.miss_project(self.step)
         return found
 
 

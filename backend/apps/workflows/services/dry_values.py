@@ -11,6 +11,7 @@ from backend.apps.authentication.project_access import KnownProject
 from backend.apps.workflows.definitions.definition import Definition, Step
 from backend.apps.workflows.definitions.unknown import Missing, Unknown
 from backend.apps.workflows.previews import Effect
+from backend.errors import InvalidInput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,8 @@ class Work:
     memory: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     state: dict[str, Any] = field(default_factory=dict)
+    lack: dict[str, Any] | None = None
+    """The error that the execution would end with for want of a project."""
 
     @property
     def data(self) -> dict[str, Any]:
@@ -96,6 +99,11 @@ class Work:
         else:
             self.state[step.id] = {"status": step.status, "error": step.error}
 
-    def warn_without_project(self, step: Step) -> None:
-        """Note that a step needs a project and has none."""
-        self.warnings.append(f"No project is given: the step {step.id!r} needs one and would fail without.")
+    def miss_project(self, step: Step) -> None:
+        """Note that a step needs a project and has none. It is worked out all the same, so that its files are seen."""
+        told = f"No project is given: the step {step.id!r} needs one and would fail without."
+        if step.continue_on_error:
+            self.warnings.append(told)
+        elif self.lack is None:
+            lack = InvalidInput(told, field="project", hint="Give the project to work on.")
+            self.lack = {"step": step.id, **lack.as_json()}
