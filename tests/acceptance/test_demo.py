@@ -73,6 +73,10 @@ def test_the_demo_publishes_a_service_that_works(tmp_path: Path):
     assert len(sample) > 20
     assert told(first.stdout, data_dir=str(data_dir))[: len(sample)] == sample
 
+    # Whether it is to be backed up is said of everything that lies there.
+    guide = (ROOT / "docs" / "guides" / "operators.md").read_text().partition("## Backups")[2].partition("\n## ")[0]
+    assert [each.name for each in data_dir.iterdir() if each.is_dir() and f"`{each.name}/`" not in guide] == []
+
     git, tar = command(first.stdout, "git clone"), command(first.stdout, "tar tzvf")
     clone = tmp_path / "clone"
     subprocess.run([*git[:3], str(clone)], check=True, capture_output=True)
