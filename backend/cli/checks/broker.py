@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from backend.cli.checks.base import NOT_RUNNING, Check, ok, problem, shown_url, unavailable, warning
+from backend.cli.checks.base import Check, ok, problem, shown_url, unavailable, warning
+from backend.cli.checks.remedies import remedy
 from backend.config.environment import Environment
 from backend.config.redis_server import read_redis_url
 
@@ -26,9 +27,9 @@ def check_broker(environment: Environment) -> list[Check]:
             except RedisError:
                 facts["closed"] = True
     except (RedisError, OSError) as error:
-        remedy = NOT_RUNNING if environment.embedded_broker else "Check REDIS_URL, and that the server runs."
+        told = remedy(environment, process="broker", alone="Check REDIS_URL, and that the server runs.")
         reason = "does not answer" if environment.embedded_broker else f"does not answer: {_reason(error)}"
-        return [unavailable("broker", reason, remedy), access]
+        return [unavailable("broker", reason, told), access]
     return [judge_version(facts["version"]), judge_durability(facts), access]
 
 

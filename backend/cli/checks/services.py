@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from backend.cli.checks.base import NOT_RUNNING, Check, ok, unavailable, warning
+from backend.cli.checks.remedies import remedy, remedy_of_queue
 from backend.cli.stack.lock import running_stack
 from backend.cli.stack.ready import answers
 from backend.config.environment import Environment
@@ -15,7 +15,7 @@ BEAT_TASK = "reconcile"
 """The entry of the schedule that comes most often; while beat lives, its last run is recent."""
 
 
-def check_queues(queues: list[str]) -> list[Check]:
+def check_queues(queues: list[str], environment: Environment) -> list[Check]:
     """Check that each queue has a living worker."""
     from kombu.exceptions import OperationalError
     from redis.exceptions import RedisError
@@ -27,18 +27,21 @@ def check_queues(queues: list[str]) -> list[Check]:
     except (OperationalError, RedisError, OSError):
         answered = {}
     serving = {worker: {queue["name"] for queue in served} for worker, served in answered.items()}
-    return [judge_queue(queue, serving) for queue in queues]
+    return [judge_queue(queue, serving, remedy=remedy_of_queue(environment, queue)) for queue in queues]
 
 
-def judge_queue(queue: str, serving: dict[str, set[str]]) -> Check:
+def unasked_queues(queues: list[str]) -> list[Check]:
+    """Return what is known of the queues while the broker does not answer."""
+    return [judge_queue(queue, {}, remedy="the broker first") for queue in queues]
+
+
+def judge_queue(queue: str, serving: dict[str, set[str]], *, remedy: str) -> Check:
     """Judge one queue by which worker serves which queues."""
     name = f"queue {queue}"
     workers = sorted(worker for worker, queues in serving.items() if queue in queues)
     if workers:
         return ok(name, ", ".join(workers))
-    if not serving:
-        return unavailable(name, "no worker answers", NOT_RUNNING)
-    return unavailable(name, "no worker serves it", f"Start one: celery -A backend.config.celery worker -Q {queue}")
+    return unavailable(name, "no worker serves it" if serving else "no worker answers", remedy)
 
 
 def check_beat(environment: Environment) -> Check:
@@ -47,16 +50,18 @@ def check_beat(environment: Environment) -> Check:
     from django_celery_beat.models import PeriodicTask
 
     last = PeriodicTask.objects.filter(name=BEAT_TASK).values_list("last_run_at", flat=True).first()
-    return judge_beat(last, now=timezone.now(), interval=environment.reconcile_seconds)
+    alone = "Start it: python -m backend.config.celery_program beat --pidfile="
+    told = remedy(environment, process="beat", alone=alone)
+    return judge_beat(last, now=timezone.now(), interval=environment.reconcile_seconds, remedy=told)
 
 
-def judge_beat(last_run: datetime | None, *, now: datetime, interval: float) -> Check:
+def judge_beat(last_run: datetime | None, *, now: datetime, interval: float, remedy: str) -> Check:
     """Judge beat by the last run of an entry that comes every `interval` seconds."""
     if last_run is None:
-        return unavailable("beat", "has not run anything yet", NOT_RUNNING)
+        return unavailable("beat", "has not run anything yet", remedy)
     age = now - last_run
     if age > timedelta(seconds=max(30.0, interval * 4)):
-        return unavailable("beat", f"silent for {age.total_seconds():.0f} s", NOT_RUNNING)
+        return unavailable("beat", f"silent for {age.total_seconds():.0f} s", remedy)
     return ok("beat", f"ran {age.total_seconds():.0f} s ago")
 
 
@@ -69,8 +74,8 @@ def check_web(environment: Environment, *, answering: Callable[[str], bool] = an
     if running is not None and running.web_url and answering(f"{running.web_url}/healthz"):
         # `repomill up --port` tells its own processes; a worker started beside it would not know.
         return ok("web", f"answers at {running.web_url}, the port `repomill up` was given")
-    remedy = NOT_RUNNING if running is None else f"Look at {Path(environment.data_dir, 'log', 'web.log')}"
-    return unavailable("web", f"does not answer at {url}", remedy)
+    alone = "Check that it runs, and that BACKEND_URL leads to it."
+    return unavailable("web", f"does not answer at {url}", remedy(environment, process="web", alone=alone))
 
 
 def check_flower(environment: Environment, *, answering: Callable[[str], bool] = answers) -> Check:
@@ -84,4 +89,5 @@ def check_flower(environment: Environment, *, answering: Callable[[str], bool] =
         return warning("Flower", "switched off", "Start `repomill up` without --no-flower to watch tasks.")
     if answering(f"{running.flower_url}healthcheck"):
         return ok("Flower", f"answers at {running.flower_url}")
-    return unavailable("Flower", f"does not answer at {running.flower_url}", "Look at its log in the data folder.")
+    told = remedy(environment, process="flower", alone=NOT_RUNNING)
+    return unavailable("Flower", f"does not answer at {running.flower_url}", told)

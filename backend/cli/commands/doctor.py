@@ -74,7 +74,7 @@ def all_checks() -> list[Check]:
         data,
         storage.check_storage(),
         *brokers,
-        *(services.check_queues(queues) if reached else [services.judge_queue(queue, {}) for queue in queues]),
+        *(services.check_queues(queues, environment) if reached else services.unasked_queues(queues)),
         *([services.check_beat(environment)] if data.state is State.OK else []),
         services.check_web(environment),
         services.check_flower(environment),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from backend.cli.checks import broker, configuration, database, keys, machine, services
+from backend.cli.checks import broker, configuration, database, keys, machine, remedies, services
 from backend.cli.checks.at_start import check_at_start
 from backend.cli.checks.base import NOT_RUNNING, Check, State, ok, problem, shown_url, unavailable, warning
 from backend.cli.commands.doctor import exit_code, show
@@ -300,7 +300,29 @@ def test_the_embedded_broker_passes(tmp_path_factory: pytest.TempPathFactory, en
     [({"w@h": {"export", "maintenance"}}, "ok"), ({"w@h": {"agents"}}, "unavailable"), ({}, "unavailable")],
 )
 def test_queue(serving: dict[str, set[str]], state: str) -> None:
-    assert services.judge_queue("export", serving).state == state
+    judged = services.judge_queue("export", serving, remedy="Start one.")
+    assert (judged.state, judged.remedy) == (state, "" if state == "ok" else "Start one.")
+
+
+@pytest.mark.parametrize(
+    ("queue", "log"), [("bulk", "worker-export.log"), ("agents", "worker-agents.log"), ("maintenance", "worker-")]
+)
+def test_what_to_do_about_a_queue_without_a_worker(environment: Environment, queue: str, log: str) -> None:
+    assert remedies.remedy_of_queue(environment, queue) == NOT_RUNNING
+    apart = replace(environment, redis_url="redis://:long-enough-password@redis:6379/0")
+    # As docs/guides/scale.md has it.
+    alone = f"python -m backend.config.celery_program worker -Q {queue}"
+    assert remedies.remedy_of_queue(apart, queue) == f"Start one: {alone}"
+    with stack_lock(environment.data_dir):
+        # A second `repomill up` would be refused.
+        told = remedies.remedy_of_queue(environment, queue)
+        assert str(environment.data_dir / "log" / log) in told
+        assert NOT_RUNNING not in told
+
+
+def test_a_broker_of_a_stack_that_hangs(environment: Environment) -> None:
+    with stack_lock(environment.data_dir):
+        assert "broker.log" in broker.check_broker(environment)[0].remedy
 
 
 @pytest.mark.parametrize(
@@ -309,7 +331,7 @@ def test_queue(serving: dict[str, set[str]], state: str) -> None:
 )
 def test_beat(age: int | None, interval: float, state: str) -> None:
     last = None if age is None else NOW - timedelta(seconds=age)
-    assert services.judge_beat(last, now=NOW, interval=interval).state == state
+    assert services.judge_beat(last, now=NOW, interval=interval, remedy="").state == state
 
 
 def test_flower_of_processes_that_were_started_one_by_one(environment: Environment) -> None:
