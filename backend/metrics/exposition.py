@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
+from django.conf import settings
 from django.db import Error
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -37,9 +38,9 @@ def _values(now: datetime) -> dict[Series, float]:
         lambda: {(row.name, tuple(row.labels)): row.value for row in Count.objects.all()},
         lambda: present.of_tasks(now=now),
         lambda: present.of_beat(now=now),
-        present.of_broker,
-        present.of_workers,
-        lambda: present.of_quotas(now=now),
+        present.of_broker_and_workers,
+        # Redis would be waited for a second time where it is the broker and silent.
+        lambda: {} if _redis_is_silent(found) else present.of_quotas(now=now),
     )
     for question in questions:
         try:
@@ -47,6 +48,10 @@ def _values(now: datetime) -> dict[Series, float]:
         except Error as error:
             logger.warning("a metric could not be asked of the database: %s", type(error).__name__)
     return found
+
+
+def _redis_is_silent(found: Mapping[Series, float]) -> bool:
+    return not settings.ENVIRONMENT.broker_url and not found.get(("repomill_broker_up", ()))
 
 
 class _Families(Collector):

@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from backend.api.health import broker_answers, holds
 from backend.apps.exports.services.pacing_store import Pacer, RedisUnavailable, accounts
 from backend.apps.workflows.models import TaskExecution
 from backend.config.celery import app
@@ -93,6 +94,9 @@ def _queue(method: str) -> str:
 
 def of_broker() -> dict[Series, float]:
     """Return whether the broker answers, and how many messages wait in it."""
+    # Asked first with a limit of its own: a question to one that is silent would be waited for without an end.
+    if not holds("broker", broker_answers):
+        return {("repomill_broker_up", ()): 0.0}
     found: dict[Series, float] = {("repomill_broker_up", ()): 0.0}
     try:
         pool: Any = app.pool
@@ -110,6 +114,14 @@ def of_broker() -> dict[Series, float]:
         return {("repomill_broker_up", ()): 0.0}
     found["repomill_broker_up", ()] = 1.0
     return found
+
+
+def of_broker_and_workers() -> dict[Series, float]:
+    """Return both; a broker that does not answer is not asked for the workers behind it."""
+    found = of_broker()
+    if found["repomill_broker_up", ()]:
+        return found | of_workers()
+    return found | {("repomill_workers", (queue,)): 0.0 for queue in queues()}
 
 
 def of_quotas(*, now: datetime) -> dict[Series, float]:

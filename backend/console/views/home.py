@@ -37,7 +37,7 @@ def home_queues(request: HttpRequest) -> HttpResponseBase:
     """Show the queues: on their own, since workers take a moment to answer."""
     if not is_operator(user_of(request)):
         raise PermissionRefused("Only operators see the queues.")
-    values = present.of_tasks(now=timezone.now()) | present.of_broker() | present.of_workers()
+    values = present.of_tasks(now=timezone.now()) | present.of_broker_and_workers()
     context = {"queues": queues_of(queues(), values), "workers": sum(workers.serving().values())}
     return render(request, "console/home/queues.html", context)
 

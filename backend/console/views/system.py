@@ -36,7 +36,7 @@ def system(request: HttpRequest) -> HttpResponseBase:
     if not is_operator(user_of(request)):
         raise PermissionRefused("Only operators see the system.", hint="Ask one of them, or see your own runs.")
     now = timezone.now()
-    values = present.of_tasks(now=now) | present.of_broker() | present.of_workers() | present.of_beat(now=now)
+    values = present.of_tasks(now=now) | present.of_broker_and_workers() | present.of_beat(now=now)
     serving = workers.by_name()
     context = {
         "parts": _parts(values, worker_count=len(serving)),

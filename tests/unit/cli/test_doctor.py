@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -318,6 +319,16 @@ def test_what_to_do_about_a_queue_without_a_worker(environment: Environment, que
         told = remedies.remedy_of_queue(environment, queue)
         assert str(environment.data_dir / "log" / log) in told
         assert NOT_RUNNING not in told
+
+
+def test_a_broker_that_is_silent_is_asked_once(environment: Environment) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        silent = replace(environment, redis_url=f"redis://:hidden@127.0.0.1:{port}/0")
+        assert broker.check_broker(silent)[0].state is State.UNAVAILABLE
+        server.setblocking(False)
+        with server.accept()[0], pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def test_a_broker_of_a_stack_that_hangs(environment: Environment) -> None:
