@@ -43,6 +43,8 @@ class GitHttpServer:
         self.requests: list[Request] = []
         self.answer_with: str | None = None
         """A status such as `503 Service Unavailable` that every request gets while it is set."""
+        self.answer_packs_with: str | None = None
+        """A status that what is pushed gets while it is set, after everything that is asked before."""
         self.redirect_to: str | None = None
         """Another origin that every request is sent to while it is set."""
         self.break_off: int = 0
@@ -128,6 +130,9 @@ class GitHttpServer:
             return _plain(respond, self.answer_with)
         if self._credentials is not None and authorization != f"Basic {self._credentials}":
             return _plain(respond, "401 Unauthorized", **{"WWW-Authenticate": 'Basic realm="git"'})
+        if self.answer_packs_with is not None and environ["PATH_INFO"].endswith("/git-receive-pack"):
+            b"".join(_body(environ))
+            return _plain(respond, self.answer_packs_with)
         done = self._backend(environ)
         if self.break_off and environ["PATH_INFO"].endswith("/git-receive-pack"):
             self.break_off -= 1

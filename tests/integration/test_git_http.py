@@ -173,6 +173,26 @@ def test_what_an_answer_means(server, store, tmp_path, status, error, retried):
     assert len(pauses) == retried
 
 
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("413 Payload Too Large", RemoteRefused),
+        ("400 Bad Request", RemoteRefused),
+        ("422 Unprocessable Entity", RemoteRefused),
+        ("404 Not Found", RemoteUnreachable),
+        ("502 Bad Gateway", RemoteUnreachable),
+    ],
+)
+def test_what_an_answer_to_the_content_means(server, store, tmp_path, status, error):
+    url = server.create_repository("r.git")
+    server.answer_packs_with = status
+    with pytest.raises(error) as raised:
+        push(url, store, commit(store, tmp_path / "w", b"1"))
+    assert type(raised.value) is error
+    assert status.split()[0] in raised.value.message
+    assert raised.value.hint
+
+
 def test_a_lost_answer_is_no_harm(server, store, tmp_path):
     url = server.create_repository("r.git")
     server.break_off = 1

@@ -43,6 +43,12 @@ _RULES: tuple[tuple[re.Pattern[str], type[RepomillError], str | None], ...] = (
         "The address only leads to another one: give the repository's own.",
     ),
     (
+        # Not 404: one machine of the host has just answered, and another may not know the repository yet.
+        re.compile(r"(?:returned error:|HTTP) 4(?!04)\d\d"),
+        RemoteRefused,
+        "It would be refused again. 413: more than the host, or a proxy before it, takes at once; raise that limit.",
+    ),
+    (
         re.compile(r"SSL certificate|certificate verif|server certificate|SSL: ", re.IGNORECASE),
         RemoteRefused,
         "The host's certificate is not trusted here; set GIT_SSL_CAINFO to the file of its authority.",
