@@ -105,6 +105,8 @@ def _counted(limit: Limit) -> RateLimitItemPerSecond:
 class RedisUnavailable(TemporaryFailure):
     """Redis, which keeps the pace of deliveries, does not answer."""
 
+    waits = True
+
 
 class Pacer:
     """The pace of one account. clock: seconds since the epoch."""
