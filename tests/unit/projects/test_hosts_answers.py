@@ -161,6 +161,13 @@ def test_credentials_are_rejected_with_what_they_lack(found, missing):
         answer(403, {"message": "You need admin access to the organization."}),
         answer(403, {"message": "x"}, x_oauth_scopes="repo", x_accepted_oauth_scopes="public_repo, repo"),
         answer(404, {"message": "Not Found"}),
+        # Which permissions an endpoint needs is told with every answer to a fine-grained token.
+        answer(404, {"message": "Not Found"}, x_accepted_github_permissions="metadata=read"),
+        answer(
+            403,
+            {"message": "You need admin access to the organization."},
+            x_accepted_github_permissions="organization_administration=write",
+        ),
         answer(404, {"message": "x"}, x_oauth_scopes="repo", x_accepted_oauth_scopes="repo"),
         answer(400, {"message": {"namespace": ["is not valid"]}}),
         answer(422, {"message": "Validation Failed"}),

@@ -67,7 +67,7 @@ def refusal(answer: Answer, *, manners: Manners, now: datetime | None = None) ->
     host, status = manners.host, answer.status
     if _is_limit(answer, said):
         return _limited(answer, said, host=host, now=now or datetime.now(UTC))
-    if status == 401 or (status in {403, 404} and (status == 403 or _missing(answer)) and _is_permission(answer, said)):
+    if status == 401 or (status == 403 and _is_permission(answer, said)) or (status == 404 and _missing(answer, said)):
         return _rejected(answer, said, manners=manners)
     if status >= 500 or status == 408:
         return RemoteUnreachable(
@@ -196,13 +196,14 @@ def _bounded(seconds: float | None) -> float | None:
     return None if seconds is None else min(max(seconds, 1.0), LONGEST_WAIT)
 
 
-def _missing(answer: Answer) -> str:
+def _missing(answer: Answer, said: str) -> str:
     """Return what the credential lacks, where the answer says so: a list of scopes or permissions."""
     accepted = _listed(answer.headers.get("x-accepted-oauth-scopes"))
     if accepted and "x-oauth-scopes" in answer.headers:
         has = _listed(answer.headers["x-oauth-scopes"])
         return "" if set(accepted) & set(has) else " or ".join(accepted)
-    if answer.headers.get("x-accepted-github-permissions"):
+    # Every answer to a fine-grained token has them, and says nothing of what the token has.
+    if answer.headers.get("x-accepted-github-permissions") and _PERMISSION_WORDS.search(said):
         return answer.headers["x-accepted-github-permissions"]
     data = answer.data
     if isinstance(data, dict) and data.get("error") == "insufficient_scope":
@@ -215,11 +216,11 @@ def _listed(header: str | None) -> list[str]:
 
 
 def _is_permission(answer: Answer, said: str) -> bool:
-    return bool(_missing(answer) or "x-github-sso" in answer.headers or _PERMISSION_WORDS.search(said))
+    return bool(_missing(answer, said) or "x-github-sso" in answer.headers or _PERMISSION_WORDS.search(said))
 
 
 def _rejected(answer: Answer, said: str, *, manners: Manners) -> CredentialRejected:
-    missing = clean(_missing(answer), limit=200)
+    missing = clean(_missing(answer, said), limit=200)
     if answer.headers.get("x-github-sso", "").startswith("required"):
         return CredentialRejected(
             f"{manners.host} wants the credential to be authorised for the organisation's single sign-on: {said}",
