@@ -3,7 +3,7 @@
 It is read once per process by `load`. A senseless value stops the process with the variable's name.
 Secrets that Repomill makes for itself are not read from here, see `backend.config.secret_files`. A URL that holds a
 password can lie in a file whose path is given: DATABASE_URL_FILE for DATABASE_URL, REDIS_URL_FILE for REDIS_URL, and
-REPOMILL_STORAGE_URL_FILE for REPOMILL_STORAGE_URL.
+so on.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from environs import Env, EnvError
 from backend.config.addresses import check_collector, check_link, check_origin
 from backend.config.broker import check_broker_url
 from backend.config.database_url import check_database_url
+from backend.config.mail_url import check_mail_url
 from backend.config.rates import Rate, read_rate
 from backend.config.redis_server import RedisServer, read_redis_url
 from backend.config.storage_url import check_storage_url
@@ -128,6 +129,11 @@ class Environment:
     share no folder exchange what they generate and keep archives, such as s3://bucket/prefix?endpoint=https://...;
     default none: all of them have the data folder, and nothing is uploaded."""
 
+    mail_url: str
+    """REPOMILL_MAIL_URL, or the content of the file REPOMILL_MAIL_URL_FILE: the server that takes mails, and whose they
+    are, such as smtps://user:password@mail.example.org?from=repomill@example.org; smtp:// for STARTTLS, and with tls=no
+    for a relay nearby; default port 25 of this machine."""
+
     @property
     def embedded_broker(self) -> bool:
         """Whether the broker is the embedded one."""
@@ -211,6 +217,7 @@ def _parse(env: Env) -> Environment:
         flower_control=env.bool("REPOMILL_FLOWER_CONTROL", False),
         storage_url=_url(env, "REPOMILL_STORAGE_URL"),
         broker_url=_url(env, "REPOMILL_BROKER_URL"),
+        mail_url=_url(env, "REPOMILL_MAIL_URL"),
     )
 
 
@@ -243,6 +250,7 @@ def _check(environment: Environment) -> Environment:
     check_storage_url(environment.storage_url)
     read_redis_url(environment.redis_url)
     check_broker_url(environment.broker_url)
+    check_mail_url(environment.mail_url)
     for name, value in (
         ("REPOMILL_LEASE_SECONDS", environment.lease_seconds),
         ("REPOMILL_RECONCILE_SECONDS", environment.reconcile_seconds),

@@ -45,6 +45,7 @@ SETTINGS = {
     "REPOMILL_OIDC_FILE": "oidc_file",
     "REPOMILL_AGENT_ACTIONS_DAYS": "agent_actions_days",
     "REPOMILL_BROKER_URL": "broker_url",
+    "REPOMILL_MAIL_URL": "mail_url",
 }
 
 NO_SETTINGS: Final = {"REPOMILL_ADDRESS", "REPOMILL_IMAGE", "REPOMILL_TOKEN"}

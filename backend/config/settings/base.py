@@ -7,6 +7,7 @@ from typing import Any
 
 from backend.config.database_url import database_of
 from backend.config.environment import ROOT, load
+from backend.config.mail_url import mail_settings
 from backend.config.secret_files import read_or_create
 from backend.config.single_sign_on import oidc_settings
 from backend.config.storage_url import storages_of
@@ -90,8 +91,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
-# Django waits without end for a mail server that says nothing.
-EMAIL_TIMEOUT = 10
+globals().update(mail_settings(ENVIRONMENT.mail_url))
 
 # How long the audit trail keeps what an agent did.
 AGENT_ACTIONS_KEPT = timedelta(days=ENVIRONMENT.agent_actions_days)
