@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from backend.apps.authentication.models import User
 from backend.apps.authentication.roles import Right
 from backend.apps.projects.models import GeneratedProject, ProjectFile
-from backend.apps.projects.selectors import get_project, visible_projects
+from backend.apps.projects.selectors import get_project, path_begins_with, visible_projects
 from backend.errors import NotFound
 
 
@@ -54,7 +54,7 @@ def recorded_files(
     files = ProjectFile.objects.filter(generated_project=generation).defer("content_preview").order_by("file_path")
     if file_type is not None:
         files = files.filter(file_type=file_type)
-    return files.filter(file_path__startswith=path) if path else files
+    return files.filter(path_begins_with(path)) if path else files
 
 
 def visible_files(
@@ -67,7 +67,7 @@ def visible_files(
     if file_type is not None:
         files = files.filter(file_type=file_type)
     if path:
-        files = files.filter(file_path__startswith=path)
+        files = files.filter(path_begins_with(path))
     return files.defer("content_preview").order_by("generated_project_id", "file_path")
 
 

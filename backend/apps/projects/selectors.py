@@ -7,11 +7,12 @@ nothing.
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Case, CharField, Model, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Left
+from django.db.models.lookups import Exact
 
 from backend.apps.authentication.models import User
 from backend.apps.authentication.project_access import KnownProject
@@ -194,7 +195,7 @@ def list_files(
     if file_type is not None:
         files = files.filter(file_type=file_type)
     if below:
-        files = files.filter(file_path__startswith=f"{below.rstrip('/')}/")
+        files = files.filter(path_begins_with(f"{below.rstrip('/')}/"))
     if not previews:
         files = files.defer("content_preview")
     return list(files.order_by("file_path")[:limit])
@@ -240,6 +241,11 @@ def _checked(project: Project | None, *, user: User, right: Right, reference: st
             hint="Make a token that has it; a token's scopes never change.",
         )
     return project
+
+
+def path_begins_with(text: str) -> Exact[Any]:
+    """Return the condition of files whose path begins so. SQLite's LIKE would take `SRC/` for `src/`."""
+    return Exact(Left("file_path", len(text)), text)
 
 
 def as_uuid(text: str) -> UUID | None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from backend.apps.authentication.models import User
+from backend.apps.projects.generation_selectors import recorded_files, visible_files
 from backend.apps.projects.models import GeneratedProject, Project, ProjectMembership
 from backend.apps.projects.selectors import get_project, list_files, project_by_slug_or_id, visible_projects
 from backend.apps.projects.services.content import content_file
@@ -136,3 +137,22 @@ def test_files_are_chosen_by_type_and_directory_with_or_without_previews(generat
 def test_a_page_has_a_limit(generation, limit):
     with pytest.raises(InvalidInput):
         list_files(generation=generation, limit=limit)
+
+
+def test_paths_that_differ_in_case_are_different(project):
+    made = GeneratedProject.objects.create(project=project, created_by=project.owner)
+    paths = ["SRC/a.py", "src/a.py", "src/b.py", "s%c/a.py", "Éé/x", "éé/x"]
+    record_files(made, [content_file(path, b"", executable=False) for path in paths])
+    owner = User.objects.get(username="owner")
+    for begin, found in {
+        "src": ["src/a.py", "src/b.py"],
+        "SRC": ["SRC/a.py"],
+        "s%c": ["s%c/a.py"],
+        "éé": ["éé/x"],
+    }.items():
+        listed = [
+            list_files(generation=made, below=begin),
+            recorded_files(made, path=f"{begin}/"),
+            visible_files(user=owner, generation_id=made.pk, path=f"{begin}/"),
+        ]
+        assert [[file.file_path for file in files] for files in listed] == [found] * 3
