@@ -1,4 +1,4 @@
-"""What is removed is not taken for delivered any more."""
+"""What retention removes, a little at a time, and that nothing of it is taken for delivered any more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from backend.apps.exports.models import RepositoryExport
+from backend.apps.exports.models import ExportSchedule, RepositoryExport, ScheduleRun
+from backend.apps.exports.services import retention
 from backend.apps.exports.services.schedule_runs import do_round
 from backend.apps.exports.services.schedules import change_schedule
 from tests.unit.bulk.bulk_world import items_of
@@ -29,3 +30,19 @@ def test_an_archive_that_was_removed_is_made_again_when_it_is_asked_for(world, n
         bulk = world.start(export_type=export_type)
         world.work()
         assert items_of(bulk) == {"p0": status}
+
+
+def test_a_round_that_takes_long_leaves_the_rest_to_the_next(world, nightly, monkeypatch):
+    nightly()
+    ExportSchedule.objects.update(work="archive_generations", keep_days=30, owner=None)
+    project = world.project("p", "# 0")
+    for number in range(1, 4):
+        world.generate(project, f"# {number}")
+    newest = project.generated_projects.order_by("-completed_at")[0]
+    project.generated_projects.exclude(pk=newest.pk).update(completed_at=moment("2025-01-01T00:00"))
+    monkeypatch.setattr(retention, "SECONDS", 0.0)
+    for archived, status in ((1, "running"), (2, "running"), (3, "running"), (3, "completed")):
+        do_round(now=moment("2026-01-02T02:00"))
+        assert project.generated_projects.filter(output_directory="").count() == archived
+        run = ScheduleRun.objects.get()
+        assert (run.status, run.result) == (status, {"generations_archived": archived})

@@ -8,6 +8,7 @@ cannot be removed holds up nothing else, and is taken up again by the next call.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from backend.apps.workflows.models import TaskExecution, WorkflowExecution
 from backend.errors import RepomillError
 
 AT_ONCE = 200
+SECONDS = 5.0
+"""How long a round goes on to the next generation. With one that took minutes, each after it would begin beside it."""
 logger = logging.getLogger(__name__)
 
 _Generation = GeneratedProject.Status
@@ -79,7 +82,10 @@ def prune_archives(schedule: ExportSchedule, *, now: datetime, limit: int = AT_O
 
 
 def archive_generations(*, older_than: datetime, now: datetime, limit: int = AT_ONCE) -> Removed:
-    """Archive generations that were completed before then, at most `limit`: their files go, record and commit stay."""
+    """Archive generations that were completed before then, at most `limit`: their files go, record and commit stay.
+
+    Where that takes long it stops early.
+    """
     unused = _unused(GeneratedProject.objects.filter(status=_Generation.COMPLETED, completed_at__lt=older_than))
     chosen = list(unused.order_by("completed_at").values_list("pk", flat=True)[:limit])
     # Once more in the UPDATE itself: somebody may have begun to use one of them.
@@ -88,8 +94,11 @@ def archive_generations(*, older_than: datetime, now: datetime, limit: int = AT_
     )
     with_files = GeneratedProject.objects.filter(status=_Generation.ARCHIVED).exclude(output_directory="")
     counts = {True: 0, False: 0}
+    until = time.monotonic() + SECONDS
     for generation in with_files.order_by("completed_at")[:limit]:
         counts[_remove_files(generation)] += 1
+        if counts[True] and time.monotonic() > until:
+            return Removed(counts[True], failed=counts[False], more=True)
     return _removed(counts, limit)
 
 
