@@ -8,8 +8,11 @@ import pytest
 
 from backend.apps.exports.models import ExportSchedule, RepositoryExport, ScheduleRun
 from backend.apps.exports.services import retention
+from backend.apps.exports.services.bulk_exports import cancel_bulk_export
 from backend.apps.exports.services.schedule_runs import do_round
 from backend.apps.exports.services.schedules import change_schedule
+from backend.apps.projects.models import Archive
+from backend.apps.projects.services.archive_storage import archives_storage
 from tests.unit.bulk.bulk_world import items_of
 from tests.unit.bulk.nightly import ZIP, moment
 
@@ -46,3 +49,28 @@ def test_a_round_that_takes_long_leaves_the_rest_to_the_next(world, nightly, mon
         assert project.generated_projects.filter(output_directory="").count() == archived
         run = ScheduleRun.objects.get()
         assert (run.status, run.result) == (status, {"generations_archived": archived})
+
+
+def test_an_archive_that_a_delivery_is_about_to_give_stays_until_that_is_over(world, nightly):
+    project = world.project("p", "# 1")
+    nightly(keep_last=1)
+
+    def night(day: int) -> None:
+        do_round(now=moment(f"2026-01-0{day}T02:00"))
+        world.work()
+        new = RepositoryExport.objects.filter(completed_at__gt=moment("2026-02-01T00:00"))
+        new.update(completed_at=moment(f"2026-01-0{day}T02:00"))
+        do_round(now=moment(f"2026-01-0{day}T02:01"))
+
+    night(2)
+    first = Archive.objects.get().path
+    bulk = world.start(skip_unchanged=False)
+    world.work(1)
+    # It is about to be delivered once more.
+    world.messages.clear()
+    for day, there in ((3, True), (4, False)):
+        world.generate(project, f"# {day}")
+        night(day)
+        assert archives_storage().exists(first) is there
+        if there:
+            cancel_bulk_export(bulk)

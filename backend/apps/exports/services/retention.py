@@ -76,6 +76,8 @@ def prune_archives(schedule: ExportSchedule, *, now: datetime, limit: int = AT_O
         # Not in the query: another condition beside the rank would be asked first, and the rank be that among the rest.
         if schedule.keep_days is not None and archive["last"] >= now - timedelta(days=schedule.keep_days):
             break
+        if GeneratedProject.objects.filter(_in_delivery(), pk=archive["generated_project"]).exists():
+            continue
         same = {name: archive[name] for name in ("generated_project", "export_type")}
         counts[_remove_archive(list(delivered.filter(**same)))] += 1
     return _removed(counts, limit)
@@ -139,17 +141,22 @@ def _unused(generations: QuerySet[GeneratedProject]) -> QuerySet[GeneratedProjec
     executions = WorkflowExecution.objects.filter(
         pk=OuterRef("workflow_execution"), status__in=[working.PENDING, working.RUNNING]
     )
+    followers = GeneratedProject.objects.filter(
+        based_on=OuterRef("pk"), status__in=[_Generation.PENDING, _Generation.GENERATING]
+    )
+    used = Exists(executions) | _in_delivery() | Exists(followers)
+    return generations.filter(Exists(newer)).exclude(used)
+
+
+def _in_delivery() -> Q:
+    """Choose generations that are being delivered, or are about to be."""
     # A delivery that waits for its next attempt is called failed meanwhile; its task says that it goes on.
     going_on = TaskExecution.objects.filter(status__in=[_Task.PENDING, _Task.RUNNING]).values("key")
     exports = RepositoryExport.objects.filter(generated_project=OuterRef("pk")).filter(
         Q(status__in=[_Export.PENDING, _Export.EXPORTING]) | Q(status=_Export.FAILED, key__in=going_on)
     )
     items = BulkExportItem.objects.filter(generation=OuterRef("pk"), status__in=[_Item.PENDING, _Item.IN_FLIGHT])
-    followers = GeneratedProject.objects.filter(
-        based_on=OuterRef("pk"), status__in=[_Generation.PENDING, _Generation.GENERATING]
-    )
-    used = Exists(executions) | Exists(exports) | Exists(items) | Exists(followers)
-    return generations.filter(Exists(newer)).exclude(used)
+    return Exists(exports) | Exists(items)
 
 
 def _remove_files(generation: GeneratedProject) -> bool:
