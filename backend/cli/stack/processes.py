@@ -54,9 +54,9 @@ def child_environment(settings: StackSettings, inherited: Mapping[str, str] | No
     variables = {
         k: v for k, v in (os.environ if inherited is None else inherited).items() if not k.startswith("FLOWER_")
     }
-    if not variables.get("BACKEND_URL"):
+    # Neither is set where `repomill flower` runs by itself and knows no web process.
+    if settings.web_port and not variables.get("BACKEND_URL"):
         variables["BACKEND_URL"] = settings.web_url
-    # What links on the pages lead to; not set where `repomill flower` runs by itself and knows no web process.
     if settings.web_port and not variables.get("REPOMILL_WEB_URL"):
         variables["REPOMILL_WEB_URL"] = settings.web_url
     if settings.flower_url and not variables.get("REPOMILL_FLOWER_URL"):
