@@ -19,7 +19,12 @@ class Shown:
     empty: bool
 
 
-def pretty(value: Any) -> Shown:  # noqa: ANN401  (JSON)
+def whole(value: Any) -> str:  # noqa: ANN401  (JSON)
     """Return a value as indented JSON. What UTF-8 has no bytes for is shown by its number."""
-    text = json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+    return json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+
+
+def pretty(value: Any) -> Shown:  # noqa: ANN401  (JSON)
+    """Return as much of a value as a page shows."""
+    text = whole(value)
     return Shown(text[:LONGEST], cut=len(text) > LONGEST, empty=value in (None, {}, [], ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, Literal
 from uuid import UUID
@@ -24,7 +25,7 @@ from backend.apps.workflows.access import find_project, get_execution, get_task
 from backend.apps.workflows.definitions.write_only import shown_inputs
 from backend.apps.workflows.models import WorkflowExecution
 from backend.console.pages import action, attachment, back_of, form_page, user_of
-from backend.console.shown.values import pretty
+from backend.console.shown.values import whole
 from backend.errors import InvalidInput, RepomillError
 from backend.strict_json import NotJSON, read_json
 
@@ -83,11 +84,11 @@ def rerun(request: HttpRequest, execution_id: UUID) -> HttpResponseBase:
     user = user_of(request)
     old = get_execution(user=user, execution_id=execution_id, control=True, whole=True)
     inputs = shown_inputs(old.input_data, old.version.definition.get("inputs", {}))
-    text, error = pretty(inputs).text, None
+    text, error = whole(inputs), None
     if request.method == "POST":
         text = request.POST.get("inputs", "")
         try:
-            new = _start_again(user, old, changed=_changed(text, inputs))
+            new = _start_again(user, old, before=inputs, given=_given(text))
         except RepomillError as wrong:
             error = wrong
         else:
@@ -124,21 +125,30 @@ def _done(
     return HttpResponseRedirect(back_of(request, reverse("console:run", args=[execution_id])))
 
 
-def _changed(text: str, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return the inputs that differ from the old ones. Raises InvalidInput for what is no JSON object."""
+def _given(text: str) -> dict[str, Any]:
+    """Return the inputs that were written down. Raises InvalidInput for what is no JSON object."""
     try:
         given = read_json(text)
     except NotJSON as error:
         raise InvalidInput("The inputs are not JSON.", field="inputs", hint=str(error)[:200]) from error
     if not isinstance(given, dict):
         raise InvalidInput("The inputs are no JSON object.", field="inputs", expected='such as {"name": "shop"}')
-    missing = object()
-    return {name: value for name, value in given.items() if value != inputs.get(name, missing)}
+    return given
 
 
-def _start_again(user: User, old: WorkflowExecution, *, changed: dict[str, Any]) -> WorkflowExecution:
+def _json(value: Any) -> str:  # noqa: ANN401  (JSON)
+    """Return a value so that it can be compared: to Python 1 and true are equal."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _start_again(
+    user: User, old: WorkflowExecution, *, before: dict[str, Any], given: dict[str, Any]
+) -> WorkflowExecution:
+    changed = {name: part for name, part in given.items() if name not in before or _json(part) != _json(before[name])}
+    without = before.keys() - given.keys()
     if old.project_id is not None:
         find_project(user=user, reference=str(old.project_id), right=Right.RUN)
         if "project" in changed and changed["project"] != str(old.project_id):
             raise InvalidInput("A rerun works on the same project.", field="project")
-    return services.rerun_execution(execution_id=old.pk, user=user, inputs=changed)
+        without -= {"project"}
+    return services.rerun_execution(execution_id=old.pk, user=user, inputs=changed, without=without)

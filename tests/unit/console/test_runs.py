@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+from html import unescape
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -114,6 +117,48 @@ def test_a_run_again_with_changes(ada: User, completed: WorkflowExecution) -> No
     new = WorkflowExecution.objects.exclude(pk=completed.pk).get()
     assert answer.headers["Location"] == _address(new)
     assert new.input_data == {"name": "billing", "private": True}
+
+
+LOOSE: dict[str, Any] = {
+    "name": "loose",
+    "inputs": {
+        "type": "object",
+        "properties": {
+            "count": {},
+            "note": {},
+            "size": {"default": 3},
+            "sesame": {"type": "string", "writeOnly": True},
+        },
+    },
+    "steps": [{"id": "a", "type": "api_call", "config": {"method": "GET", "endpoint": "/projects/"}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "then"),
+    [
+        ({"count": True, "note": ["n"], "size": 4}, {"count": True, "note": ["n"], "size": 4}),
+        ({"count": 1, "note": [1.5], "size": 4}, {"count": 1, "note": [1.5], "size": 4}),
+        ({"count": 1}, {"count": 1, "size": 3}),
+        ({}, {"size": 3}),
+    ],
+)
+def test_a_run_again_has_what_is_written_down(ada: User, given: dict[str, Any], then: dict[str, Any]) -> None:
+    with world.player():
+        run = world.begin(ada, LOOSE, {"count": 1, "note": ["n"], "size": 4, "sesame": "open it"})
+        browser(ada).post(_address(run, "rerun/"), {"inputs": json.dumps(given)})
+    new = WorkflowExecution.objects.exclude(pk=run.pk).get().input_data
+    # The secret is not shown, and is the new run's too.
+    assert new.pop("sesame").startswith("secret:")
+    assert json.dumps(new, sort_keys=True) == json.dumps(then, sort_keys=True)
+
+
+def test_inputs_of_any_length_can_be_run_again(ada: User) -> None:
+    with world.player():
+        run = world.begin(ada, LOOSE, {"note": "n" * 100_000})
+        page = browser(ada).get(_address(run, "rerun/")).text
+    text = unescape(page.split('name="inputs"')[1].split(">", 1)[1].split("</textarea>")[0])
+    assert json.loads(text) == {"note": "n" * 100_000, "size": 3}
 
 
 def test_words_of_others_stay_words(ada: User, quick: None) -> None:

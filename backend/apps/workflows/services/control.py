@@ -7,6 +7,7 @@ caller has checked that they may. Messages leave after the commit.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -138,19 +139,22 @@ def retry_step(*, execution_id: UUID, step_id: str, user: User) -> WorkflowExecu
     return execution
 
 
-def rerun_execution(*, execution_id: UUID, user: User, inputs: dict[str, Any] | None = None) -> WorkflowExecution:
+def rerun_execution(
+    *, execution_id: UUID, user: User, inputs: dict[str, Any] | None = None, without: Collection[str] = ()
+) -> WorkflowExecution:
     """Start a new execution of the same version on the same project, for `user`; the old one stays as it is.
 
     inputs: those that differ; the others are the old execution's, its secrets too while they are kept and where it was
-        `user` who gave them. Raises as `start_execution` does, InvalidInput for a secret that must be given again, and
-        NotFound.
+        `user` who gave them.
+    without: names of those of the old execution that are left out.
+    Raises as `start_execution` does, InvalidInput for a secret that must be given again, and NotFound.
     """
     execution = WorkflowExecution.objects.select_related("version").filter(pk=execution_id).first()
     if execution is None:
         raise _no_execution(execution_id)
     return start_execution(
         version=execution.version,
-        inputs=inputs_again(execution, user=user, given=inputs or {}),
+        inputs=inputs_again(execution, user=user, given=inputs or {}, without=without),
         user=user,
         project_id=execution.project_id,
         project_name=execution.project_name,

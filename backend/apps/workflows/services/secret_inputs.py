@@ -5,7 +5,7 @@ What opens them is the task that needs one; see `backend.apps.credentials.servic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -40,14 +40,18 @@ def seal_inputs(inputs: Mapping[str, Any], *, schema: Mapping[str, Any], executi
     }
 
 
-def inputs_again(execution: WorkflowExecution, *, user: User, given: Mapping[str, Any]) -> dict[str, Any]:
+def inputs_again(
+    execution: WorkflowExecution, *, user: User, given: Mapping[str, Any], without: Collection[str] = ()
+) -> dict[str, Any]:
     """Return an execution's inputs as they were given, with others in place of some, to run it again for `user`.
 
+    without: names of those that are left out.
     Raises InvalidInput, which says to give it again, for a secret that is gone, or that somebody else had given.
     """
     schema = execution.version.definition.get("inputs", {})
-    inputs = {**execution.input_data, **given}
-    for name, value in execution.input_data.items():
+    old = {name: value for name, value in execution.input_data.items() if name not in without}
+    inputs = {**old, **given}
+    for name, value in old.items():
         if name not in given and is_reference(value) and is_secret_input(schema, name):
             inputs[name] = _opened(value, name=name, execution=execution, user=user)
     return inputs
