@@ -52,7 +52,11 @@ An error carries its *meaning* and takes no decision: whether a task is tried ag
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
+
+LONGEST_NUMBER = 14_000
+"""Bits of the longest whole number that Python writes out, rounded down."""
 
 
 class RepomillError(Exception):
@@ -96,17 +100,22 @@ class RepomillError(Exception):
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401  (JSON)
-    """Return JSON with what PostgreSQL cannot keep spelled out: NUL characters and halves of surrogate pairs.
+    """Return JSON with what PostgreSQL cannot keep spelled out: NUL characters, halves of surrogate pairs, no numbers.
 
-    The words of an error are often another system's, and an error that cannot be written back would never end a task.
+    The words of an error are often another system's, its place is whatever another package's code has put there, and an
+    error that cannot be written back would never end a task.
     """
     if isinstance(value, str):
         return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):
-        return {_storable(name): _storable(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
+        return {_storable(str(name)): _storable(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
         return [_storable(part) for part in value]
-    return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= LONGEST_NUMBER else "a number of too many digits"
+    if value is None or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return _storable(str(value))
 
 
 class InvalidInput(RepomillError):

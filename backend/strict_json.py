@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+from backend.errors import LONGEST_NUMBER
+
 DEEPEST = 100
 """How deep arrays and objects may be nested, unless a caller says less."""
 NO_NUL = 'For a binary file write {"content": "...", "encoding": "base64"}.'
@@ -91,6 +93,8 @@ def unfit(value: Any, *, deepest: int = DEEPEST, depth: int = 0) -> Unfit | None
         return _unfit_within(value, deepest, depth)
     if isinstance(value, float) and not math.isfinite(value):
         return Unfit((), "the number is not finite", "a JSON number")
+    if isinstance(value, int) and value.bit_length() > LONGEST_NUMBER:
+        return Unfit((), "the number has too many digits", "a number of at most 4000 digits")
     if value is not None and not isinstance(value, bool | int | float):
         return Unfit((), f"a {type(value).__name__} is not JSON", "JSON")
     return None
