@@ -73,7 +73,8 @@ def run_log(request: HttpRequest, execution_id: UUID) -> HttpResponseBase:
     """Show the log on its own: its window before a number, or what has come after one."""
     user = user_of(request)
     execution = get_execution(user=user, execution_id=execution_id)
-    step = request.GET.get("step") or None
+    # A NUL is in no step's id, and PostgreSQL refuses it.
+    step = request.GET.get("step", "").replace("\0", "") or None
     after = _number(request.GET.get("after"))
     if after is not None:
         found = run_selectors.log_after(execution_id, after, step=step, limit=LOG_WINDOW)
