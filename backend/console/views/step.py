@@ -21,6 +21,7 @@ from backend.console.pages import is_partial, page, user_of
 from backend.console.shown.links import in_flower
 from backend.console.shown.values import pretty
 from backend.console.views.run import _head, _log, definition_of
+from backend.errors import NotFound
 
 LAST_POSITION = 10**6
 """Behind every link of an item."""
@@ -56,9 +57,17 @@ def step(request: HttpRequest, execution_id: UUID, step_id: str) -> HttpResponse
 
 @page
 def task(request: HttpRequest, task_id: UUID) -> HttpResponseBase:
-    """Lead to a task in its step; one that belongs to no run, to its row in the admin."""
-    found = get_task(user=user_of(request), task_id=task_id)
+    """Lead to a task in its step; one that belongs to no run, to its row in the admin, for who may look there.
+
+    Raises NotFound for anybody else: it is shown nowhere in the console.
+    """
+    user = user_of(request)
+    found = get_task(user=user, task_id=task_id)
     if found.step is None:
+        if not (user.is_staff and user.has_perm("workflows.view_taskexecution")):
+            raise NotFound(
+                "The task belongs to no run, and has no page.", hint=f"Read it at {reverse('task', args=[task_id])}."
+            )
         return HttpResponseRedirect(reverse("admin:workflows_taskexecution_change", args=[task_id]))
     address = reverse("console:step", args=[found.execution_id, found.step.step_id])
     if run_selectors.place_of(found) >= run_selectors.MOST_TASKS:

@@ -282,6 +282,11 @@ def test_a_task_leads_to_its_step(ada: User, stranger: User, operator: User, com
     led = browser(operator).get(f"/tasks/{alone.pk}/", follow=True)
     assert led.redirect_chain[-1][0] == f"/admin/workflows/taskexecution/{alone.pk}/change/"
     assert led.status_code == 200
+    User.objects.filter(pk=ada.pk).update(is_staff=True)
+    for user in (ada, User.objects.get(pk=ada.pk)):
+        nowhere = browser(user).get(f"/tasks/{alone.pk}/", follow=True)
+        assert (nowhere.status_code, nowhere.redirect_chain) == (404, [])
+        assert f"/api/v1/workflows/tasks/{alone.pk}/" in nowhere.text
 
 
 def test_a_task_far_down_leads_to_where_it_is_shown(ada: User, quick: None) -> None:
