@@ -41,14 +41,14 @@ class Asking:
         return self.request.POST.get("do", "") if self.request.method == "POST" else ""
 
     def answers(self) -> Answers:
-        """Return what was sent."""
-        return read_answers(self.schema, dict(self.request.POST.lists()))
+        """Return what was sent, and the defaults for what was left empty, with which it was judged."""
+        answers = read_answers(self.schema, dict(self.request.POST.lists()))
+        answers.inputs = {**self._defaults(), **answers.inputs}
+        return answers
 
     def first(self, known: Mapping[str, Any] | None = None) -> HttpResponse:
         """Show the form as it begins: with what is known, or the defaults."""
-        properties: Mapping[str, Any] = self.schema["properties"]
-        defaults = {name: part["default"] for name, part in properties.items() if "default" in part}
-        return self.show(answers_of(self.schema, known if known is not None else defaults))
+        return self.show(answers_of(self.schema, known if known is not None else self._defaults()))
 
     def again(self, answers: Answers) -> HttpResponse:
         """Show the fields that there are with these answers; nothing is wrong yet."""
@@ -72,6 +72,10 @@ class Asking:
         }
         template = "console/workflows/fields.html" if is_partial(self.request) else self.template
         return render(self.request, template, context, status=status)
+
+    def _defaults(self) -> dict[str, Any]:
+        properties: Mapping[str, Any] = self.schema["properties"]
+        return {name: part["default"] for name, part in properties.items() if "default" in part}
 
     def _place(self, place: str, answers: Answers) -> str:
         names = {each.name for each in flat(fields_of(self.schema, answers.inputs))}

@@ -7,7 +7,9 @@ from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
+from backend.apps.exports.due_times import LONGEST_INTERVAL
 from backend.apps.exports.schedule_models import ExportSchedule
+from backend.apps.exports.services.schedules import MOST
 from backend.console.wishes import (
     BULK_FIELDS,
     Schema,
@@ -97,7 +99,7 @@ def _rhythm_kind() -> Schema:
 
 def _rhythms() -> list[Schema]:
     cron = text("Times", CRON_HELP, most=100)
-    every = {"type": "integer", "minimum": 1, "title": "Every", "default": 1}
+    every = {"type": "integer", "minimum": 1, "maximum": LONGEST_INTERVAL, "title": "Every", "default": 1}
     unit = enum("Unit", {unit: unit for unit in ("minutes", "hours", "days", "seconds")}, default="hours")
     return [
         when("rhythm", "cron", {"cron": cron}, required=["cron"]),
@@ -128,6 +130,7 @@ def _rules() -> Schema:
         "catch_up_hours": {
             "type": "number",
             "minimum": 0.01,
+            "maximum": MOST["catch_up_seconds"] // 3600,
             "default": 24,
             "title": "No further back than, in hours",
         },

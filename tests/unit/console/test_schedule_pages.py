@@ -157,6 +157,18 @@ def test_a_schedule_is_made_by_the_form(ada: User, client: Client) -> None:
     assert (taken.status_code, 'id="in-name-error"' in taken.text) == (422, True)
 
 
+@pytest.mark.parametrize("left_out", [{"in/time_zone": ""}, {"in/export_type": ""}, {"in/catch_up": ""}])
+@pytest.mark.parametrize("do", ["times", "save"])
+def test_a_choice_that_was_not_made_is_the_default(client: Client, left_out: dict[str, str], do: str) -> None:
+    assert client.post(NEW, {**SENT, **left_out, "do": do}).status_code == (302 if do == "save" else 200)
+    for schedule in ExportSchedule.objects.exclude(owner=None):
+        kept = {"time_zone": schedule.time_zone, "export_type": schedule.export["export_type"]}
+        kept["catch_up"] = schedule.catch_up
+        defaults = {"time_zone": "UTC", "export_type": "zip", "catch_up": "one"}
+        (name,) = (name.removeprefix("in/") for name in left_out)
+        assert kept[name] == defaults[name]
+
+
 @pytest.mark.parametrize(
     ("changed", "place"),
     [
@@ -169,6 +181,10 @@ def test_a_schedule_is_made_by_the_form(ada: User, client: Client) -> None:
         ({"in/notify_email": "nobody"}, "notify_email"),
         ({"in/notify_url": "http://10.0.0.1/x"}, "notify_url"),
         ({"in/keep_last": "0"}, "keep_last"),
+        ({"in/keep_last": "1e308"}, "keep_last"),
+        ({"in/catch_up_hours": "1e308"}, "catch_up_hours"),
+        ({"in/catch_up_hours": "1e400"}, "catch_up_hours"),
+        ({"in/rhythm": '"interval"', "in/every": "1e308", "in/unit": '"hours"'}, "every"),
         ({"in/selection/kind": '"owner"', "in/selection/owner": "nobody-there"}, "selection-owner"),
         ({"in/export_type": '"github"'}, "destination-credential"),
     ],
